@@ -1,0 +1,143 @@
+//! The registrations that this node has in memory. They are loaded when first asked for and dropped when the
+//! database says that they changed, so that a start costs nothing however many there are.
+//!
+//! What must stay true: a registration that was changed is never kept in memory in its old form.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use papaya::HashMap;
+use secrecy::{ExposeSecret, SecretString};
+use store::{App, Store, StoreError, Timestamp};
+use subtle::ConstantTimeEq;
+use wechat::Appid;
+
+use super::scope::Scope;
+use crate::slot::{Kind, Slot, SlotId, SlotTable};
+
+/// A registration in memory, with what requests need ready at hand.
+pub struct Registered {
+    /// What is stored.
+    pub app: App,
+    /// The account.
+    pub appid: Appid,
+    scopes: Vec<Scope>,
+    slots: [OnceLock<Arc<Slot>>; 4],
+}
+
+/// What of a registration's account is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// The access_token (`/api`), in the registration's `token_mode`.
+    AccessToken,
+    /// The access_token of the WeCom agent (`/qyapi`).
+    WecomToken,
+    /// The jsapi_ticket (`/jsapi`).
+    JsapiTicket,
+    /// The ticket for cards (`/js/card`).
+    CardTicket,
+}
+
+impl Registered {
+    fn new(app: App) -> Option<Self> {
+        let appid = Appid::parse(&app.appid).ok()?;
+        let scopes = app.settings.call.iter().filter_map(|text| Scope::parse(text).ok()).collect();
+        Some(Self { app, appid, scopes, slots: Default::default() })
+    }
+
+    /// Whether the registration is still good.
+    #[must_use]
+    pub fn is_alive(&self, now: Timestamp) -> bool {
+        self.app.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// Whether `path` (below `/app/KEY`, decoded) may be used. A registration without `call` may use all.
+    #[must_use]
+    pub fn may_use(&self, path: &str) -> bool {
+        self.scopes.is_empty() || self.scopes.iter().any(|scope| scope.covers(path))
+    }
+
+    /// Whether `presented` is the api_key, or the one before while that is still good. In constant time.
+    #[must_use]
+    pub fn accepts_api_key(&self, presented: &SecretString, now: Timestamp) -> bool {
+        let presented = presented.expose_secret().as_bytes();
+        let matches = |key: &SecretString| bool::from(key.expose_secret().as_bytes().ct_eq(presented));
+        let previous = self.app.secrets.previous_api_key.as_ref();
+        matches(&self.app.secrets.api_key)
+            || previous.is_some_and(|previous| now < previous.good_until && matches(&previous.key))
+    }
+
+    /// The slot of a token or ticket of this registration's account.
+    pub fn slot(&self, wanted: Wanted, table: &SlotTable) -> &Arc<Slot> {
+        let [access_token, wecom_token, jsapi_ticket, card_ticket] = &self.slots;
+        let (place, id): (_, fn(&Self) -> SlotId) = match wanted {
+            Wanted::AccessToken => (access_token, |s| SlotId::new(s.app.settings.token_mode.into(), &s.appid)),
+            Wanted::WecomToken => (wecom_token, |s| SlotId::wecom(&s.appid, &s.app.secrets.secret)),
+            Wanted::JsapiTicket => (jsapi_ticket, |s| SlotId::new(Kind::Jsapi, &s.appid)),
+            Wanted::CardTicket => (card_ticket, |s| SlotId::new(Kind::WxCard, &s.appid)),
+        };
+        place.get_or_init(|| table.slot(id(self)))
+    }
+}
+
+/// All registrations of this node's memory, and the way to the others.
+pub struct Directory {
+    store: Store,
+    loaded: HashMap<String, Arc<Registered>>,
+    /// Counts what was dropped, so that a load that was overtaken by a change is noticed.
+    dropped: AtomicU64,
+}
+
+impl Directory {
+    /// An empty directory.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self { store, loaded: HashMap::new(), dropped: AtomicU64::new(0) }
+    }
+
+    /// The registration, if it is in memory and alive: for the hot path.
+    #[must_use]
+    pub fn loaded(&self, key: &str, now: Timestamp) -> Option<Arc<Registered>> {
+        self.loaded.pin().get(key).filter(|registered| registered.is_alive(now)).cloned()
+    }
+
+    /// The registration named `key`; `None` when there is none or its time is over.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is not in memory and the database does not answer.
+    pub async fn find(&self, key: &str, now: Timestamp) -> Result<Option<Arc<Registered>>, StoreError> {
+        if let Some(registered) = self.loaded.pin().get(key) {
+            return Ok(Some(Arc::clone(registered)).filter(|registered| registered.is_alive(now)));
+        }
+        let before = self.dropped.load(Ordering::SeqCst);
+        let Some(registered) = self.store.app(key).await?.and_then(Registered::new).map(Arc::new) else {
+            return Ok(None);
+        };
+        let loaded = self.loaded.pin();
+        loaded.insert(key.to_owned(), Arc::clone(&registered));
+        if self.dropped.load(Ordering::SeqCst) != before {
+            loaded.remove(key);
+        }
+        Ok(Some(registered).filter(|registered| registered.is_alive(now)))
+    }
+
+    /// Forgets what is in memory under `key`: it has changed.
+    pub fn drop_loaded(&self, key: &str) {
+        self.dropped.fetch_add(1, Ordering::SeqCst);
+        self.loaded.pin().remove(key);
+    }
+
+    /// The registration whose secret is used to refresh this slot: one that WeChat confirmed before one that was
+    /// never checked, the newest of them; for WeCom the one with the agent's own secret.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not answer.
+    pub async fn best_for(&self, id: &SlotId, now: Timestamp) -> Result<Option<App>, StoreError> {
+        let mut apps = self.store.apps_of(id.appid.as_str()).await?;
+        apps.retain(|app| app.expires_at.is_none_or(|end| now < end));
+        if id.agent.is_some() {
+            apps.retain(|app| SlotId::wecom(&id.appid, &app.secrets.secret) == *id);
+        }
+        Ok(apps.into_iter().max_by_key(|app| (app.secret_checked_at, app.updated_at)))
+    }
+}

@@ -1,0 +1,15 @@
+//! Registrations: what `/register` is asked, and what this node knows of what is stored.
+//!
+//! * [`parameters`]: the parameters of a registration, parsed into types that cannot be wrong;
+//! * [`scope`], [`allowed_host`]: the two small languages in them;
+//! * [`directory`]: the registrations in memory;
+//! * [`view`]: a registration as it may be shown.
+
+pub mod allowed_host;
+pub mod directory;
+pub mod parameters;
+pub mod scope;
+pub mod view;
+
+pub use directory::{Directory, Registered, Wanted};
+pub use parameters::{AppKey, Problem, Registration};

@@ -1,0 +1,238 @@
+//! Tokens and tickets: always one that is good, fetched once for everybody.
+//!
+//! * [`decide`]: what to do about a value, as a pure function;
+//! * [`schedule`]: when to refresh and when to ask again, as pure functions;
+//! * [`fetch`]: asking WeChat, and storing what it said;
+//! * [`ages`]: how old they are, for `/metrics`;
+//! * [`refresher`]: the background: what is due, and what other nodes did.
+//!
+//! The way of a request: the value in memory ([`crate::slot`]) if it is good; else it joins the refresh that is under
+//! way on this node, or starts one. A refresh reads the database, claims a lease there, asks WeChat, stores, lets go.
+//! So whatever number of requests, keys, processes and nodes: one asks, all get the answer.
+//! What must stay true: a refresh is never tied to the life of the request that started it.
+
+pub mod ages;
+pub mod decide;
+mod fetch;
+pub mod refresher;
+pub mod schedule;
+
+use std::future::Future;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use store::{Credential, Store, StoreError};
+use tokio::sync::{Notify, watch};
+use tokio_util::task::TaskTracker;
+
+use self::decide::{Demand, Step, Want, decide};
+use crate::apps::Directory;
+use crate::clock::Clock;
+use crate::credential_error::{CredentialError, PATIENCE};
+use crate::metrics::Metrics;
+use crate::random::{Random, unique_name};
+use crate::slot::{Current, Slot, SlotTable};
+use crate::upstream::Upstream;
+
+/// How long a node may hold the right to ask WeChat. Longer than a call may take (a ticket may need a token first,
+/// which has a lease of its own), short enough that a dead node is replaced before people notice.
+pub const LEASE: Duration = Duration::from_secs(10);
+
+/// How often a waiting node looks whether the asking one is done.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Cares for all tokens and tickets. Cheap to clone.
+#[derive(Clone)]
+pub struct Credentials(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    /// This process, in the owner column of leases.
+    node: String,
+    /// Wakes the background when something was stored that may be due sooner than what it waits for.
+    stored: Notify,
+}
+
+/// What [`Credentials`] works with.
+pub struct Parts {
+    /// What is remembered.
+    pub store: Store,
+    /// Registrations in memory.
+    pub directory: Arc<Directory>,
+    /// Tokens and tickets in memory.
+    pub slots: Arc<SlotTable>,
+    /// The way to WeChat.
+    pub upstream: Upstream,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub random: Arc<dyn Random>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where refreshes run, so that a shutdown can wait for them.
+    pub tasks: TaskTracker,
+}
+
+impl Deref for Inner {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+/// How often one refresh asks WeChat at most: values that are over before they arrive must not make a loop.
+const MOST_FETCHES: u32 = 2;
+
+type Outcome = Option<Result<(), CredentialError>>;
+
+impl Credentials {
+    /// A carer made of these parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let node = unique_name(&*parts.random);
+        Self(Arc::new(Inner { parts, node, stored: Notify::new() }))
+    }
+
+    /// A value that is good.
+    ///
+    /// # Errors
+    /// [`CredentialError`] when there is none and none can be had now.
+    pub async fn valid(&self, slot: &Arc<Slot>) -> Result<Arc<Current>, CredentialError> {
+        self.meet(slot, Want::Valid).await
+    }
+
+    /// Another value than `old`: a new one if `old` is still the current one, else what is current.
+    ///
+    /// # Errors
+    /// [`CredentialError`] when no other can be had now.
+    pub async fn replacement(&self, slot: &Arc<Slot>, old: SecretString) -> Result<Arc<Current>, CredentialError> {
+        self.meet(slot, Want::Replacement(old)).await
+    }
+
+    /// A new value, but at most one in [`decide::FORCED_AT_MOST_EVERY`].
+    ///
+    /// # Errors
+    /// [`CredentialError`] when none can be had now; the old one is kept.
+    pub async fn forced(&self, slot: &Arc<Slot>) -> Result<Arc<Current>, CredentialError> {
+        self.meet(slot, Want::Forced).await
+    }
+
+    /// Another value than `dead`, which WeChat just refused.
+    ///
+    /// # Errors
+    /// [`CredentialError`] when no other can be had now.
+    pub async fn healed(&self, slot: &Arc<Slot>, dead: SecretString) -> Result<Arc<Current>, CredentialError> {
+        self.meet(slot, Want::Healed(dead)).await
+    }
+
+    async fn meet(&self, slot: &Arc<Slot>, want: Want) -> Result<Arc<Current>, CredentialError> {
+        let demand = Demand { want, asked_at: self.0.clock.now() };
+        tokio::time::timeout(PATIENCE, self.meet_patiently(slot, demand))
+            .await
+            .unwrap_or(Err(CredentialError::TimedOut))
+    }
+
+    async fn meet_patiently(&self, slot: &Arc<Slot>, demand: Demand) -> Result<Arc<Current>, CredentialError> {
+        loop {
+            let now = self.0.clock.now();
+            let current = slot
+                .valid(now)
+                .filter(|current| demand.is_met(&current.value, current.issued_at, current.forced_at, false));
+            if let Some(current) = current {
+                return Ok(current);
+            }
+            if let Some(failure) = slot.failure().filter(|failure| demand.is_refused_by(failure, now)) {
+                return Err(CredentialError::remembered(&failure, now));
+            }
+            self.join_or_start(slot, &demand).await?;
+        }
+    }
+
+    /// Waits for the refresh that is under way on this node; starts one when there is none.
+    fn join_or_start(
+        &self,
+        slot: &Arc<Slot>,
+        demand: &Demand,
+    ) -> impl Future<Output = Result<(), CredentialError>> + Send + use<> {
+        let mut flight = slot.flight.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outcome = match &*flight {
+            Some(outcome) => outcome.clone(),
+            None => {
+                let (sender, outcome) = watch::channel(None);
+                *flight = Some(outcome.clone());
+                self.0.tasks.spawn(self.clone().fly(Landing { slot: Arc::clone(slot), sender }, demand.clone()));
+                outcome
+            }
+        };
+        drop(flight);
+        async move {
+            let landed = outcome.wait_for(Option::is_some).await;
+            landed.map_or(Err(CredentialError::TimedOut), |result| result.clone().unwrap_or(Ok(())))
+        }
+    }
+
+    /// Boxed, because fetching a ticket waits for a token, which flies in turn.
+    fn fly(self, landing: Landing, demand: Demand) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            let outcome = self.settle(&landing.slot, &demand).await;
+            landing.land(outcome);
+        })
+    }
+
+    /// Looks at the database and does what [`decide`] says until the demand is met or refused.
+    async fn settle(&self, slot: &Arc<Slot>, demand: &Demand) -> Result<(), CredentialError> {
+        let mut fetches_left = MOST_FETCHES;
+        while fetches_left > 0 {
+            let row = self.reload(slot).await?;
+            let now = self.0.clock.now();
+            match decide(&row, demand, now) {
+                Step::Done => return Ok(()),
+                Step::Refused(failure) => return Err(CredentialError::remembered(&failure, now)),
+                Step::Wait(_) => tokio::time::sleep(LOOK_AGAIN).await,
+                Step::Fetch { force } if self.refresh(slot, &row, demand, force).await? => fetches_left -= 1,
+                Step::Fetch { .. } => {}
+            }
+        }
+        Err(CredentialError::TimedOut)
+    }
+
+    /// Brings the slot up to what the database holds, and gives that.
+    async fn reload(&self, slot: &Slot) -> Result<Credential, StoreError> {
+        let id = slot.id.to_string();
+        let Some(row) = self.0.store.credential(&id).await? else {
+            slot.reset();
+            return Ok(Credential::empty(&id, slot.id.appid.as_str()));
+        };
+        slot.adopt(&row);
+        Ok(row)
+    }
+}
+
+/// Ends a flight, also when it panics or is dropped: nobody waits for ever.
+struct Landing {
+    slot: Arc<Slot>,
+    sender: watch::Sender<Outcome>,
+}
+
+impl Landing {
+    fn land(self, outcome: Result<(), CredentialError>) {
+        self.clear();
+        self.sender.send_replace(Some(outcome));
+    }
+
+    /// First cleared, then told: who comes in between starts anew and finds the value.
+    fn clear(&self) {
+        *self.slot.flight.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        if self.sender.borrow().is_none() {
+            self.clear();
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What is counted, for `/metrics`. Handles are plain atomics: counting never locks on a hot path.
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+/// Labels of a counted HTTP request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// The route as written in the router (`/app/{key}/api`), never a path with a key in it.
+    pub route: String,
+    /// The HTTP status of the answer.
+    pub status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UpstreamLabels {
+    api: String,
+    errcode: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefreshLabels {
+    kind: &'static str,
+    outcome: &'static str,
+}
+
+/// All counters of one server.
+pub struct Metrics {
+    registry: std::sync::RwLock<Registry>,
+    requests: Family<RequestLabels, Counter>,
+    upstream: Family<UpstreamLabels, Counter>,
+    refreshes: Family<RefreshLabels, Counter>,
+}
+
+impl Metrics {
+    /// Counters at zero.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        let mut registry = Registry::with_prefix("wechat_proxy");
+        let requests = Family::default();
+        let upstream = Family::default();
+        let refreshes = Family::default();
+        registry.register("http_requests", "Answered HTTP requests by route and status", requests.clone());
+        registry.register(
+            "upstream_calls",
+            "Calls to WeChat by API and errcode (0 is success; words are failures of the network)",
+            upstream.clone(),
+        );
+        registry.register("refreshes", "Refreshes of tokens and tickets by kind and outcome", refreshes.clone());
+        Arc::new(Self { registry: std::sync::RwLock::new(registry), requests, upstream, refreshes })
+    }
+
+    /// Adds a source that is asked at each scrape.
+    pub fn add_collector(&self, collector: Box<dyn Collector>) {
+        if let Ok(mut registry) = self.registry.write() {
+            registry.register_collector(collector);
+        }
+    }
+
+    /// The counter of a route and status, to be kept by whoever counts often.
+    #[must_use]
+    pub fn requests(&self, route: &str, status: u16) -> Counter {
+        self.requests.get_or_create_owned(&RequestLabels { route: route.to_owned(), status })
+    }
+
+    /// Counts a call to WeChat.
+    pub(crate) fn upstream_call(&self, api: &str, errcode: &str) {
+        let labels = UpstreamLabels { api: api.to_owned(), errcode: errcode.to_owned() };
+        self.upstream.get_or_create(&labels).inc();
+    }
+
+    /// Counts a refresh that this node made.
+    pub(crate) fn refresh(&self, kind: &'static str, outcome: &'static str) {
+        self.refreshes.get_or_create(&RefreshLabels { kind, outcome }).inc();
+    }
+
+    /// Everything in the OpenMetrics text format.
+    ///
+    /// # Errors
+    /// When the text cannot be written (no memory).
+    pub fn encode(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        let registry = self.registry.read().map_err(|_| fmt::Error)?;
+        prometheus_client::encoding::text::encode(&mut text, &registry)?;
+        Ok(text)
+    }
+}

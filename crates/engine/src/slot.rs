@@ -1,0 +1,343 @@
+//! One token or ticket as a node keeps it in memory, with its answer ready as bytes.
+//!
+//! Written by `credentials`, read on the hottest path of the server: [`Slot::ready`] takes no lock, asks no database
+//! and allocates only when the remaining seconds have changed since the last request.
+//! What must stay true: a slot never goes back to an older version, and never answers more time than is left.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use bytes::Bytes;
+use papaya::HashMap;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use store::{Failure, Timestamp, TokenMode};
+use tokio::sync::watch;
+use wechat::Appid;
+
+use crate::credential_error::CredentialError;
+
+/// What kind of token or ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// access_token from `cgi-bin/stable_token`.
+    Stable,
+    /// access_token from `cgi-bin/token`.
+    Classic,
+    /// access_token of one WeCom agent, from `cgi-bin/gettoken`.
+    Wecom,
+    /// `jsapi_ticket`.
+    Jsapi,
+    /// `api_ticket` for cards.
+    WxCard,
+}
+
+const KINDS: [Kind; 5] = [Kind::Stable, Kind::Classic, Kind::Wecom, Kind::Jsapi, Kind::WxCard];
+
+impl Kind {
+    /// A word for ids, logs and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stable => "stable_token",
+            Self::Classic => "token",
+            Self::Wecom => "wecom_token",
+            Self::Jsapi => "jsapi_ticket",
+            Self::WxCard => "wx_card_ticket",
+        }
+    }
+
+    /// The field that holds it in an answer, WeChat's and ours.
+    fn field(self) -> &'static str {
+        match self {
+            Self::Stable | Self::Classic | Self::Wecom => "access_token",
+            Self::Jsapi | Self::WxCard => "ticket",
+        }
+    }
+}
+
+impl From<TokenMode> for Kind {
+    fn from(mode: TokenMode) -> Self {
+        match mode {
+            TokenMode::Stable => Self::Stable,
+            TokenMode::Classic => Self::Classic,
+        }
+    }
+}
+
+/// Which token or ticket: its kind and its account. Everybody who shares the account shares it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SlotId {
+    /// The kind.
+    pub kind: Kind,
+    /// The account.
+    pub appid: Appid,
+    /// WeCom only: which agent of the corporation, as a fingerprint of its secret (one token per corpid and secret).
+    pub agent: Option<String>,
+}
+
+impl SlotId {
+    /// A token or ticket of an official account or mini program.
+    #[must_use]
+    pub fn new(kind: Kind, appid: &Appid) -> Self {
+        Self { kind, appid: appid.clone(), agent: None }
+    }
+
+    /// The token of the WeCom agent that has this secret.
+    #[must_use]
+    pub fn wecom(corpid: &Appid, corpsecret: &SecretString) -> Self {
+        Self { kind: Kind::Wecom, appid: corpid.clone(), agent: Some(fingerprint(corpid, corpsecret)) }
+    }
+
+    /// Reads what `Display` wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, rest) = text.split_once(':')?;
+        let kind = KINDS.into_iter().find(|known| known.name() == kind)?;
+        let (appid, agent) =
+            rest.split_once(':').map_or((rest, None), |(appid, agent)| (appid, Some(agent.to_owned())));
+        Some(Self { kind, appid: Appid::parse(appid).ok()?, agent })
+    }
+}
+
+impl fmt::Display for SlotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind.name(), self.appid)?;
+        self.agent.as_ref().map_or(Ok(()), |agent| write!(f, ":{agent}"))
+    }
+}
+
+/// 64 bits of a hash: enough to tell agents apart, useless for finding the secret.
+fn fingerprint(corpid: &Appid, corpsecret: &SecretString) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"wechat-proxy agent\0");
+    hash.update(corpid.as_str());
+    hash.update(b"\0");
+    hash.update(corpsecret.expose_secret());
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A refresh under way: `None` until it has ended.
+pub(crate) type Flight = watch::Receiver<Option<Result<(), CredentialError>>>;
+
+/// A token or ticket in memory.
+pub struct Slot {
+    /// Which one.
+    pub id: SlotId,
+    current: ArcSwapOption<Current>,
+    failure: ArcSwapOption<Failure>,
+    used: AtomicBool,
+    /// The version of the row that was adopted last; held while adopting.
+    version: Mutex<i64>,
+    /// The refresh that is under way on this node; its watchers wake when it ends.
+    pub(crate) flight: Mutex<Option<Flight>>,
+}
+
+/// A value that was good when it was stored here.
+pub struct Current {
+    /// The token or ticket.
+    pub value: SecretString,
+    /// When it was asked for.
+    pub issued_at: Timestamp,
+    /// From then on WeChat refuses it.
+    pub expires_at: Timestamp,
+    /// When somebody last forced a refresh.
+    pub forced_at: Option<Timestamp>,
+    /// The answer up to the number of seconds.
+    head: Box<str>,
+    rendered: ArcSwap<Rendered>,
+}
+
+struct Rendered {
+    expires_in: i64,
+    body: Bytes,
+}
+
+impl Slot {
+    fn new(id: SlotId) -> Self {
+        Self {
+            id,
+            current: ArcSwapOption::empty(),
+            failure: ArcSwapOption::empty(),
+            used: AtomicBool::new(false),
+            version: Mutex::new(0),
+            flight: Mutex::new(None),
+        }
+    }
+
+    /// The answer as JSON bytes (`{"access_token":"…","expires_in":7042}`), if there is a value that is still good.
+    #[must_use]
+    pub fn ready(&self, now: Timestamp) -> Option<Bytes> {
+        let current = self.current.load();
+        let current = current.as_ref()?;
+        let expires_in = current.expires_in(now)?;
+        self.mark_used();
+        Some(current.body(expires_in))
+    }
+
+    /// The value, if it is still good.
+    #[must_use]
+    pub fn valid(&self, now: Timestamp) -> Option<Arc<Current>> {
+        self.current.load_full().filter(|current| current.expires_in(now).is_some())
+    }
+
+    /// The last value, good or not.
+    #[must_use]
+    pub fn latest(&self) -> Option<Arc<Current>> {
+        self.current.load_full()
+    }
+
+    /// The failure of the last refresh, if it failed and has not been tried again since.
+    #[must_use]
+    pub fn failure(&self) -> Option<Arc<Failure>> {
+        self.failure.load_full()
+    }
+
+    /// Takes over what the database holds, unless this node knows a newer version already.
+    pub(crate) fn adopt(&self, row: &store::Credential) {
+        let mut version = self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        if row.version < *version {
+            return;
+        }
+        *version = row.version;
+        self.failure.store(row.failure.clone().map(Arc::new));
+        self.current.store(Current::of(row, self.id.kind).map(Arc::new));
+    }
+
+    /// Forgets everything: the database holds nothing (any more).
+    pub(crate) fn reset(&self) {
+        let mut version = self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        *version = 0;
+        self.failure.store(None);
+        self.current.store(None);
+    }
+
+    fn mark_used(&self) {
+        // Reading first keeps the cache line shared between cores: it is written once an hour, not once a request.
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it was used since the last call of this method.
+    pub(crate) fn take_used(&self) -> bool {
+        self.used.load(Ordering::Relaxed) && self.used.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Current {
+    fn of(row: &store::Credential, kind: Kind) -> Option<Self> {
+        let value = row.value.clone()?;
+        Some(Self {
+            head: format!("{{\"{}\":\"{}\",\"expires_in\":", kind.field(), value.expose_secret()).into(),
+            value,
+            issued_at: row.issued_at?,
+            expires_at: row.expires_at?,
+            forced_at: row.forced_at,
+            rendered: ArcSwap::from_pointee(Rendered { expires_in: 0, body: Bytes::new() }),
+        })
+    }
+
+    /// Whole seconds left; `None` when it is over. Never more than is left.
+    #[must_use]
+    pub fn expires_in(&self, now: Timestamp) -> Option<i64> {
+        let seconds = (self.expires_at.as_millis() - now.as_millis()) / 1000;
+        (seconds > 0).then_some(seconds)
+    }
+
+    fn body(&self, expires_in: i64) -> Bytes {
+        let rendered = self.rendered.load();
+        if rendered.expires_in == expires_in {
+            return rendered.body.clone();
+        }
+        let body = Bytes::from(format!("{}{expires_in}}}", self.head));
+        self.rendered.store(Arc::new(Rendered { expires_in, body: body.clone() }));
+        body
+    }
+}
+
+/// All slots of this node.
+#[derive(Default)]
+pub struct SlotTable(HashMap<SlotId, Arc<Slot>>);
+
+impl SlotTable {
+    /// The slot with this id; an empty one when there was none.
+    pub fn slot(&self, id: SlotId) -> Arc<Slot> {
+        let slots = self.0.pin();
+        if let Some(slot) = slots.get(&id) {
+            return Arc::clone(slot);
+        }
+        Arc::clone(slots.get_or_insert_with(id.clone(), || Arc::new(Slot::new(id))))
+    }
+
+    /// The slot with this id, if this node has it.
+    #[must_use]
+    pub fn known(&self, id: &SlotId) -> Option<Arc<Slot>> {
+        self.0.pin().get(id).cloned()
+    }
+
+    /// All slots of this node.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Slot>> {
+        self.0.pin().values().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn row(version: i64, value: &str, expires_at: i64) -> store::Credential {
+        store::Credential {
+            value: Some(value.into()),
+            version,
+            issued_at: Some(Timestamp::from_millis(0)),
+            expires_at: Some(Timestamp::from_millis(expires_at)),
+            ..store::Credential::empty("stable_token:wx1", "wx1")
+        }
+    }
+
+    fn slot() -> Slot {
+        Slot::new(SlotId::parse("stable_token:wx1").unwrap())
+    }
+
+    #[test]
+    fn the_answer_counts_down_and_ends() {
+        let slot = slot();
+        let start = Timestamp::from_millis(1_000_000);
+        assert_eq!(slot.ready(start), None);
+        slot.adopt(&row(1, "T", 1_007_999));
+        assert_eq!(slot.ready(start).unwrap(), r#"{"access_token":"T","expires_in":7}"#);
+        assert_eq!(slot.ready(start + Duration::from_secs(6)).unwrap(), r#"{"access_token":"T","expires_in":1}"#);
+        assert_eq!(slot.ready(start + Duration::from_secs(7)), None);
+    }
+
+    #[test]
+    fn an_older_version_never_replaces_a_newer_one() {
+        let slot = slot();
+        slot.adopt(&row(2, "new", 1_000_000));
+        slot.adopt(&row(1, "old", 2_000_000));
+        assert_eq!(slot.latest().unwrap().value.expose_secret(), "new");
+        slot.reset();
+        slot.adopt(&row(1, "of a new registration", 2_000_000));
+        assert_eq!(slot.latest().unwrap().value.expose_secret(), "of a new registration");
+    }
+
+    #[test]
+    fn ids_are_read_back_as_written() {
+        let appid = Appid::parse("ww1").unwrap();
+        for id in KINDS.map(|kind| SlotId::new(kind, &appid)).into_iter().chain([SlotId::wecom(&appid, &"s".into())]) {
+            assert_eq!(SlotId::parse(&id.to_string()), Some(id));
+        }
+    }
+
+    #[test]
+    fn agents_of_one_corporation_have_slots_of_their_own() {
+        let corpid = Appid::parse("ww1").unwrap();
+        assert_ne!(SlotId::wecom(&corpid, &"a".into()), SlotId::wecom(&corpid, &"b".into()));
+    }
+}

@@ -1,0 +1,213 @@
+//! The way to WeChat's hosts: one pooled client, a limit on every wait and every body, one count per call.
+//!
+//! Called by `credentials`. What must stay true: no URL of a call (it holds secrets) ever gets into an error.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use url::Url;
+use wechat::calls::{Call, Host};
+
+use crate::metrics::Metrics;
+
+/// How long a connection to WeChat may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a whole call may take. A lease on a credential ([`crate::credentials::LEASE`]) outlives it.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// The largest answer that is read, in bytes: a token answer has some hundred.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// Where WeChat's hosts are; each can be replaced by the sandbox, a test or a relay.
+#[derive(Debug, Clone)]
+pub struct Hosts {
+    /// Official accounts and mini programs: `https://api.weixin.qq.com`.
+    pub api: Url,
+    /// WeCom: `https://qyapi.weixin.qq.com`.
+    pub qyapi: Url,
+    /// Pages that a browser opens: `https://open.weixin.qq.com`.
+    pub open: Url,
+    /// WeChat Pay: `https://api.mch.weixin.qq.com`.
+    pub pay: Url,
+}
+
+/// Why no usable answer came. The texts hold no URL and no body.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamError {
+    /// No answer within [`CALL_TIMEOUT`].
+    #[error("{host} gave no answer within {} s", CALL_TIMEOUT.as_secs())]
+    Timeout {
+        /// Host name (and port).
+        host: String,
+    },
+    /// No connection: DNS, routing, refused, TLS.
+    #[error("no connection to {host}: {reason}")]
+    Connect {
+        /// Host name (and port).
+        host: String,
+        /// What the network said.
+        reason: String,
+    },
+    /// The connection broke in the middle.
+    #[error("the connection to {host} broke before the answer was whole: {reason}")]
+    Broken {
+        /// Host name (and port).
+        host: String,
+        /// What the network said.
+        reason: String,
+    },
+    /// An HTTP status that WeChat's API never gives for an answer of its own.
+    #[error("{host} answered HTTP status {status}")]
+    Status {
+        /// Host name (and port).
+        host: String,
+        /// The status.
+        status: u16,
+    },
+    /// More than a token answer can be.
+    #[error("{host} answered more than {} KiB to a call for a token", MAX_ANSWER / 1024)]
+    TooLarge {
+        /// Host name (and port).
+        host: String,
+    },
+}
+
+/// A client for WeChat's hosts. Cheap to clone.
+#[derive(Clone)]
+pub struct Upstream {
+    client: reqwest::Client,
+    hosts: Hosts,
+    metrics: Arc<Metrics>,
+}
+
+impl Upstream {
+    /// A client for these hosts. TLS trusts Mozilla's roots, which are built in: no ca-certificates package is needed.
+    ///
+    /// # Errors
+    /// When the TLS library cannot be set up.
+    pub fn new(hosts: Hosts, metrics: Arc<Metrics>) -> Result<Self, reqwest::Error> {
+        Ok(Self { client: bounded_client()?, hosts, metrics })
+    }
+
+    /// Sends `call` and reads the answer's body, whatever WeChat says in it.
+    ///
+    /// # Errors
+    /// [`UpstreamError`] when there is no whole answer with a 2xx status.
+    pub async fn send(&self, call: &Call) -> Result<Bytes, UpstreamError> {
+        let base = self.base(call.host);
+        let host = host_name(base);
+        let url = format!("{}{}?{}", base.as_str().trim_end_matches('/'), call.path, call.query());
+        let request = match call.body() {
+            None => self.client.get(url),
+            Some(body) => {
+                let json = [(http::header::CONTENT_TYPE, "application/json")];
+                self.client.post(url).headers(json_headers(json)).body(body.to_vec())
+            }
+        };
+        let outcome = receive(request, &host).await;
+        if let Err(error) = &outcome {
+            self.metrics.upstream_call(call.path, error.label());
+        }
+        outcome
+    }
+
+    /// Counts an answer by its errcode (0 for success).
+    pub(crate) fn count_answer(&self, call: &Call, errcode: &str) {
+        self.metrics.upstream_call(call.path, errcode);
+    }
+
+    /// The base URL of a host, for findings and error texts.
+    #[must_use]
+    pub fn base(&self, host: Host) -> &Url {
+        match host {
+            Host::Api => &self.hosts.api,
+            Host::Qyapi => &self.hosts.qyapi,
+        }
+    }
+
+    /// Asks for `/` of a host, only to see whether it can be reached; gives the `Date` header of the answer.
+    ///
+    /// # Errors
+    /// [`UpstreamError`] when no answer came at all; any HTTP status is an answer.
+    pub async fn probe(&self, host: Host) -> Result<Option<String>, UpstreamError> {
+        let base = self.base(host);
+        let sent = self.client.get(base.clone()).send().await;
+        let response = sent.map_err(|error| classify(error, host_name(base)))?;
+        Ok(response.headers().get(http::header::DATE).and_then(|date| date.to_str().ok()).map(str::to_owned))
+    }
+}
+
+impl UpstreamError {
+    /// A short constant word for metrics.
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Timeout { .. } => "timeout",
+            Self::Connect { .. } => "no_connection",
+            Self::Broken { .. } => "broken",
+            Self::Status { .. } => "http_status",
+            Self::TooLarge { .. } => "too_large",
+        }
+    }
+}
+
+async fn receive(request: reqwest::RequestBuilder, host: &str) -> Result<Bytes, UpstreamError> {
+    let mut response = request.send().await.map_err(|error| classify(error, host.to_owned()))?;
+    if !response.status().is_success() {
+        return Err(UpstreamError::Status { host: host.to_owned(), status: response.status().as_u16() });
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| classify(error, host.to_owned()))? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(UpstreamError::TooLarge { host: host.to_owned() });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn classify(error: reqwest::Error, host: String) -> UpstreamError {
+    if error.is_connect() {
+        return UpstreamError::Connect { host, reason: innermost(&error) };
+    }
+    if error.is_timeout() {
+        return UpstreamError::Timeout { host };
+    }
+    UpstreamError::Broken { host, reason: innermost(&error) }
+}
+
+/// The root cause alone: the outer layers of the text repeat the URL, which holds secrets.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    if std::ptr::addr_eq(cause, error) { "no reason was given".to_owned() } else { cause.to_string() }
+}
+
+fn json_headers(pairs: [(http::HeaderName, &'static str); 1]) -> http::HeaderMap {
+    pairs.into_iter().map(|(name, value)| (name, http::HeaderValue::from_static(value))).collect()
+}
+
+fn host_name(base: &Url) -> String {
+    let host = base.host_str().unwrap_or_default();
+    base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that builds clients, with limits on every wait")]
+fn bounded_client() -> Result<reqwest::Client, reqwest::Error> {
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut builder = reqwest::Client::builder();
+    if let Ok(tls) = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions() {
+        builder = builder.tls_backend_preconfigured(tls.with_root_certificates(roots).with_no_client_auth());
+    }
+    builder
+        .user_agent(concat!("wechat-proxy/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(CALL_TIMEOUT)
+        .pool_idle_timeout(Duration::from_secs(60))
+        .build()
+}

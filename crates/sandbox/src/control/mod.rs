@@ -1,0 +1,92 @@
+//! The control API under `/sandbox/…`: accounts, time, faults, what was received.
+//!
+//! JSON in and out; an error is `{"error":"what happened and what to do"}` with a 4xx status. Tests, users' CI and the page
+//! use the same calls; README.md beside this crate describes each. A body may be empty where nothing has to be said, and
+//! a field that is not known is an error, so that a typing mistake does not pass unnoticed.
+
+mod accounts;
+mod calls;
+mod clock;
+mod faults;
+mod input;
+mod state;
+mod tokens;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::DefaultBodyLimit;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
+use serde_json::json;
+
+use crate::platform::Platform;
+use crate::serve::LONGEST_BODY;
+
+/// The page of routes of the control API.
+pub(crate) fn router(platform: Platform) -> Router {
+    Router::new()
+        .route("/sandbox/accounts", get(accounts::list).post(accounts::create))
+        .route("/sandbox/accounts/{appid}", get(accounts::read).patch(accounts::change).delete(accounts::delete))
+        .route("/sandbox/accounts/{appid}/agents", post(accounts::create_agent))
+        .route("/sandbox/clock", get(clock::read).post(clock::turn))
+        .route("/sandbox/faults", get(faults::list).post(faults::create).delete(faults::clear))
+        .route("/sandbox/faults/{id}", axum::routing::delete(faults::delete))
+        .route("/sandbox/calls", get(calls::list).delete(calls::clear))
+        .route("/sandbox/calls/count", get(calls::count))
+        .route("/sandbox/tokens/kill", post(tokens::kill))
+        .route("/sandbox/tokens/expire", post(tokens::expire))
+        .route("/sandbox/state", get(state::read))
+        .route("/sandbox/events", get(state::events))
+        .route("/sandbox/reset", post(state::reset))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .with_state(platform)
+}
+
+/// An error of the control API.
+#[derive(Debug)]
+pub(crate) struct ControlError {
+    status: StatusCode,
+    text: String,
+}
+
+impl ControlError {
+    fn bad_request(text: impl Into<String>) -> ControlError {
+        ControlError { status: StatusCode::BAD_REQUEST, text: text.into() }
+    }
+
+    fn not_found(text: impl Into<String>) -> ControlError {
+        ControlError { status: StatusCode::NOT_FOUND, text: text.into() }
+    }
+
+    fn conflict(text: impl Into<String>) -> ControlError {
+        ControlError { status: StatusCode::CONFLICT, text: text.into() }
+    }
+}
+
+impl IntoResponse for ControlError {
+    fn into_response(self) -> Response {
+        refused(self.status, &self.text)
+    }
+}
+
+/// An error in the shape of the control API.
+pub(crate) fn refused(status: StatusCode, text: &str) -> Response {
+    let mut response = Response::new(Body::from(json!({ "error": text }).to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+async fn unknown_path(uri: Uri) -> ControlError {
+    ControlError::not_found(format!("there is nothing at {}; README.md of the sandbox lists what there is", uri.path()))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> ControlError {
+    ControlError {
+        status: StatusCode::METHOD_NOT_ALLOWED,
+        text: format!("{} does not take {method}; README.md of the sandbox lists what it takes", uri.path()),
+    }
+}

@@ -1,0 +1,190 @@
+//! `/sandbox/state`, `/sandbox/events`, `/sandbox/reset`: everything at a glance, as it changes, and back to nothing.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Sse;
+use axum::response::sse::{Event as Message, KeepAlive};
+use axum::{Extension, Json};
+use futures::Stream;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::clock::Reading;
+use crate::account::Account;
+use crate::clock::{Clock, Time};
+use crate::faults::Fault;
+use crate::journal::{Filter, Record};
+use crate::platform::{Event, Platform};
+use crate::serve::Closing;
+use crate::settings::Settings;
+use crate::token_book::{Life, Slot, Space};
+use crate::world::{Holder, Ticket, World};
+
+/// Calls that the state shows.
+const LATEST_CALLS: usize = 100;
+/// How often an event stream shows that it is alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Everything that the page shows.
+#[derive(Serialize)]
+pub(super) struct StateView {
+    clock: Reading,
+    accounts: Vec<AccountView>,
+    faults: Vec<Fault>,
+    calls: Vec<Record>,
+    last_id: u64,
+}
+
+/// An account with what belongs to it. Times are milliseconds since the Unix epoch.
+#[derive(Serialize)]
+pub(super) struct AccountView {
+    #[serde(flatten)]
+    account: Account,
+    settings: Settings,
+    tokens: Vec<TokenView>,
+    tickets: Vec<TicketView>,
+    quotas: Vec<QuotaView>,
+    /// Daily limits set by the control API, by path.
+    daily_quota: BTreeMap<String, u64>,
+    forced_refreshes_today: u64,
+    quota_clears_this_month: u64,
+}
+
+#[derive(Serialize)]
+struct TokenView {
+    space: Space,
+    slot: &'static str,
+    agentid: Option<u64>,
+    access_token: String,
+    state: Life,
+    issued: Time,
+    good_until: Time,
+}
+
+#[derive(Serialize)]
+struct TicketView {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    agentid: Option<u64>,
+    ticket: String,
+    state: Life,
+    issued: Time,
+    expires: Time,
+}
+
+#[derive(Serialize)]
+struct QuotaView {
+    path: String,
+    used: u64,
+    limit: Option<u64>,
+}
+
+pub(super) async fn read(State(platform): State<Platform>) -> Json<StateView> {
+    let world = platform.world();
+    Json(StateView {
+        clock: Reading::of(&world.clock),
+        accounts: world.accounts_in_order().into_iter().map(|holder| view(&world, holder)).collect(),
+        faults: world.faults.waiting().to_vec(),
+        calls: world.journal.list(&Filter::default(), None, LATEST_CALLS).into_iter().cloned().collect(),
+        last_id: world.journal.last_id(),
+    })
+}
+
+pub(super) async fn reset(State(platform): State<Platform>) -> Json<Value> {
+    *platform.world() = World::new(Clock::live());
+    platform.tell(Event::Change("reset"));
+    Json(json!({ "reset": true }))
+}
+
+/// One event for each API call (`call`, its record) and each change by the control API (`change`, what). After `missed`
+/// a reader should look at the state again.
+pub(super) async fn events(
+    State(platform): State<Platform>,
+    Extension(closing): Extension<Closing>,
+) -> Sse<impl Stream<Item = Result<Message, Infallible>>> {
+    let stream = futures::stream::unfold((platform.listen(), closing), |(mut events, closing)| async move {
+        let received = tokio::select! {
+            received = events.recv() => received,
+            () = closing.0.cancelled() => return None,
+        };
+        let message = match received {
+            Ok(Event::Call(record)) => Message::default().event("call").data(&*record),
+            Ok(Event::Change(what)) => Message::default().event("change").data(json!({ "what": what }).to_string()),
+            Err(RecvError::Lagged(missed)) => {
+                Message::default().event("missed").data(json!({ "missed": missed }).to_string())
+            }
+            Err(RecvError::Closed) => return None,
+        };
+        Some((Ok(message), (events, closing)))
+    });
+    Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+}
+
+/// An account as the control API shows it.
+pub(super) fn view(world: &World, holder: &Holder) -> AccountView {
+    let now = world.clock.now();
+    let mut tokens = Vec::new();
+    for (slot, agentid) in [(&holder.classic, None), (&holder.stable, None)] {
+        add_tokens(&mut tokens, world, slot, agentid);
+    }
+    for app in &holder.apps {
+        add_tokens(&mut tokens, world, &app.slot, Some(app.agentid));
+    }
+    let mut tickets: Vec<_> =
+        holder.tickets.iter().map(|(kind, ticket)| ticket_view(kind, None, ticket, now)).collect();
+    for app in &holder.apps {
+        tickets.extend(app.ticket.iter().map(|ticket| ticket_view("agent_config", Some(app.agentid), ticket, now)));
+    }
+    AccountView {
+        account: holder.card(),
+        settings: holder.settings.clone(),
+        tokens,
+        tickets,
+        quotas: quotas(holder, now),
+        daily_quota: holder.usage.overrides().clone(),
+        forced_refreshes_today: holder.forced.used(now),
+        quota_clears_this_month: holder.clears.used(now),
+    }
+}
+
+fn add_tokens(views: &mut Vec<TokenView>, world: &World, slot: &Slot, agentid: Option<u64>) {
+    let now = world.clock.now();
+    for (name, text) in [("current", &slot.current), ("previous", &slot.previous)] {
+        let Some(text) = text else { continue };
+        let Some(token) = world.tokens.find(text) else { continue };
+        views.push(TokenView {
+            space: token.space,
+            slot: name,
+            agentid,
+            access_token: text.clone(),
+            state: token.life(now),
+            issued: token.issued,
+            good_until: token.good_until(),
+        });
+    }
+}
+
+fn ticket_view(kind: &'static str, agentid: Option<u64>, ticket: &Ticket, now: Time) -> TicketView {
+    let Ticket { text, issued, expires } = ticket.clone();
+    let state = if expires > now { Life::Valid } else { Life::Expired };
+    TicketView { kind, agentid, ticket: text, state, issued, expires }
+}
+
+/// Paths that were called today or have a quota of their own.
+fn quotas(holder: &Holder, now: Time) -> Vec<QuotaView> {
+    let used: BTreeMap<&str, u64> = holder.usage.today(now).collect();
+    let own = holder.usage.overrides().keys().map(String::as_str);
+    let mut paths: Vec<&str> = used.keys().copied().chain(own).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let quota = |path: &str| QuotaView {
+        path: path.to_owned(),
+        used: used.get(path).copied().unwrap_or(0),
+        limit: holder.usage.limit(path).day,
+    };
+    paths.into_iter().map(quota).collect()
+}

@@ -1,0 +1,51 @@
+//! A WeChat platform of one's own, for demos and tests.
+//!
+//! The sandbox answers on the paths of WeChat's API hosts and keeps their rules, not only their formats: tokens are
+//! replaced and die, quotas run out, wrong calls get WeChat's own error codes. Beside it stand a control API under
+//! `/sandbox/…` and a page at `/`. It shares no rule with the code that it is there to test, and does not know
+//! that a proxy exists.
+//!
+//! The map, in reading order; a module uses only those above it:
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `chance` | ids, secrets, tokens and request ids that look like WeChat's |
+//! | `clock` | moments, WeChat's calendar (UTC+8), the adjustable clock with its two paces |
+//! | `counter`, `usage` | counters that start over each minute, hour, day, month; limits per API |
+//! | `allow_list`, `path_pattern` | address lists of accounts; paths with a `*` at the end |
+//! | `token_book` | every token issued, and whether it is still good |
+//! | `account`, `settings` | what an account is made from, and what can be changed about it |
+//! | `wire` | one API call in, one reply out |
+//! | `faults`, `journal` | what goes wrong on purpose; what was received |
+//! | `world` | the sum of the above: all state, behind one lock |
+//! | `platform` | WeChat's APIs, a file a noun, and the page of routes |
+//! | `control` | the control API |
+//! | `page` | the page to look at |
+//! | `gate`, `serve` | who may talk to the sandbox; the listener |
+
+mod account;
+mod allow_list;
+mod chance;
+mod clock;
+mod control;
+mod counter;
+mod faults;
+mod gate;
+mod journal;
+mod page;
+mod path_pattern;
+mod platform;
+mod serve;
+mod settings;
+mod token_book;
+mod usage;
+mod wire;
+mod world;
+
+pub use account::{Account, AccountError, AccountKind, Agent, NewAccount};
+pub use platform::Platform;
+
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,52 @@
+//! The page to look at: static files, embedded.
+//!
+//! It lives by the control API alone (`/sandbox/state`, `/sandbox/events` and the calls that change something), so
+//! everything that it shows or does, a script can too. No framework, nothing from elsewhere, and a Content-Security-Policy
+//! that allows nothing else.
+
+use axum::Router;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use http::header;
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+/// The files of the page: path, content type, content.
+const FILES: [(&str, &str, &str); 9] = [
+    ("/", HTML, include_str!("page/index.html")),
+    ("/sandbox/page/style.css", CSS, include_str!("page/style.css")),
+    ("/sandbox/page/main.js", JS, include_str!("page/main.js")),
+    ("/sandbox/page/texts.js", JS, include_str!("page/texts.js")),
+    ("/sandbox/page/dom.js", JS, include_str!("page/dom.js")),
+    ("/sandbox/page/accounts.js", JS, include_str!("page/accounts.js")),
+    ("/sandbox/page/calls.js", JS, include_str!("page/calls.js")),
+    ("/sandbox/page/dialogs.js", JS, include_str!("page/dialogs.js")),
+    ("/sandbox/page/icon.svg", SVG, include_str!("page/icon.svg")),
+];
+
+/// The page, and the ways that lead to it.
+pub(crate) fn router() -> Router {
+    let to_page = get(|| async { Redirect::to("/") });
+    let mut router = Router::new().route("/sandbox", to_page.clone()).route("/sandbox/", to_page);
+    for (path, content_type, content) in FILES {
+        router = router.route(path, get(move || async move { file(content_type, content) }));
+    }
+    router
+}
+
+fn file(content_type: &'static str, content: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, content).into_response()
+}

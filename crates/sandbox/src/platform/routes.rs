@@ -1,0 +1,94 @@
+//! The page of routes: every API that the platform has, with its method and its handler.
+//!
+//! A new API is one line here and one function in the file of its noun. Wrong methods and unknown paths are answered
+//! as WeChat does: 43001, 43002, 40066, all with HTTP 200.
+
+use http::Method;
+
+use super::desk::{Answer, Desk};
+use super::refusal::{House, Refusal};
+use super::{platform_ips, quota, tickets, tokens, wecom};
+use crate::wire::{Call, Reply};
+use crate::world::World;
+
+/// Who has the API.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Official,
+    Wecom,
+    Both,
+}
+
+struct Route {
+    of: Of,
+    get: bool,
+    path: &'static str,
+    handler: fn(&mut Desk<'_>) -> Answer,
+}
+
+const fn get(of: Of, path: &'static str, handler: fn(&mut Desk<'_>) -> Answer) -> Route {
+    Route { of, get: true, path, handler }
+}
+
+const fn post(of: Of, path: &'static str, handler: fn(&mut Desk<'_>) -> Answer) -> Route {
+    Route { of, get: false, path, handler }
+}
+
+const ROUTES: [Route; 13] = [
+    // tokens
+    get(Of::Official, "/cgi-bin/token", tokens::classic),
+    post(Of::Official, "/cgi-bin/stable_token", tokens::stable),
+    get(Of::Wecom, "/cgi-bin/gettoken", wecom::token),
+    // tickets
+    get(Of::Official, "/cgi-bin/ticket/getticket", tickets::official),
+    get(Of::Wecom, "/cgi-bin/get_jsapi_ticket", wecom::corp_ticket),
+    get(Of::Wecom, "/cgi-bin/ticket/get", wecom::agent_ticket),
+    // addresses of the platform
+    get(Of::Both, "/cgi-bin/getcallbackip", platform_ips::callbacks),
+    get(Of::Both, "/cgi-bin/get_api_domain_ip", platform_ips::api_domain),
+    // quotas
+    post(Of::Official, "/cgi-bin/clear_quota", quota::clear_all),
+    post(Of::Official, "/cgi-bin/clear_quota/v2", quota::clear_all_by_secret),
+    post(Of::Official, "/cgi-bin/openapi/quota/get", quota::show),
+    post(Of::Official, "/cgi-bin/openapi/quota/clear", quota::clear_path),
+    post(Of::Official, "/cgi-bin/openapi/rid/get", quota::show_request),
+];
+
+/// Beginnings of paths on which WeChat's API host answers in JSON even where there is no API.
+const API_PREFIXES: [&str; 9] = [
+    "/cgi-bin/",
+    "/sns/",
+    "/wxa/",
+    "/card/",
+    "/datacube/",
+    "/customservice/",
+    "/semantic/",
+    "/shakearound/",
+    "/wxaapi/",
+];
+
+/// Whether official accounts and mini programs have an API at this path.
+pub(crate) fn is_official(path: &str) -> bool {
+    ROUTES.iter().any(|route| route.path == path && route.of != Of::Wecom)
+}
+
+/// Carries one call out.
+pub(crate) fn carry_out(world: &mut World, call: &Call) -> Reply {
+    let now = world.clock.now();
+    let Some(route) = ROUTES.iter().find(|route| route.path == call.path) else { return no_such_path(world, call) };
+    let house = if route.of == Of::Wecom { House::Wecom } else { House::Official };
+    let wanted = if route.get { Method::GET } else { Method::POST };
+    let answer = if call.method == wanted {
+        (route.handler)(&mut Desk { world, call, now, path: route.path })
+    } else {
+        Err(Refusal::of(house, if route.get { 43001 } else { 43002 }))
+    };
+    answer.unwrap_or_else(|refusal| refusal.reply(now, call.client_ip))
+}
+
+fn no_such_path(world: &World, call: &Call) -> Reply {
+    if API_PREFIXES.iter().any(|prefix| call.path.starts_with(prefix)) {
+        return Refusal::official(40066).reply(world.clock.now(), call.client_ip);
+    }
+    Reply::page(404, "text/html", "<html>\r\n<head><title>404 Not Found</title></head>\r\n</html>\r\n")
+}

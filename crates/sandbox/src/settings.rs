@@ -1,0 +1,157 @@
+//! What the control API can change about an account: frozen things, address list, rights, lifetimes.
+//!
+//! [`Patch`] is the body of `PATCH /sandbox/accounts/{appid}`; a field that is absent stays as it is.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::AccountKind;
+use crate::allow_list::AllowList;
+
+/// What WeChat gives tokens and tickets, in seconds.
+pub(crate) const LIFETIME_SECS: u64 = 7200;
+/// A token or ticket with less than this left is replaced, in seconds, for the real lifetime.
+const RENEWAL_SECS: u64 = 300;
+/// The longest lifetime that can be set, in seconds.
+const LONGEST_LIFETIME_SECS: u64 = 30 * 86_400;
+
+/// What is set about an account.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Settings {
+    /// No tokens for the AppSecret: 40243.
+    pub(crate) secret_frozen: bool,
+    /// No tokens for the account: 50007, WeCom 50003.
+    pub(crate) frozen: bool,
+    /// No classic tokens: 50004.
+    pub(crate) token_api_disabled: bool,
+    /// 200 classic tokens a day instead of 2000.
+    pub(crate) test_account: bool,
+    /// From where tokens can be fetched (40164) or, for WeCom, APIs called (60020); empty: from everywhere.
+    pub(crate) ip_allow_list: AllowList,
+    pub(crate) rights: Rights,
+    /// Seconds that a new token lives.
+    pub(crate) token_lifetime: u64,
+    /// Seconds that a new ticket lives.
+    pub(crate) ticket_lifetime: u64,
+}
+
+/// What the account may do; without the right, 48001.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Rights {
+    /// jsapi tickets.
+    pub(crate) jssdk: bool,
+    /// Card tickets.
+    pub(crate) cards: bool,
+}
+
+impl Settings {
+    pub(crate) fn new(kind: AccountKind, test_account: bool) -> Settings {
+        let with_jssdk = kind != AccountKind::MiniProgram;
+        Settings {
+            secret_frozen: false,
+            frozen: false,
+            token_api_disabled: false,
+            test_account,
+            ip_allow_list: AllowList::default(),
+            rights: Rights { jssdk: with_jssdk, cards: kind == AccountKind::Official },
+            token_lifetime: LIFETIME_SECS,
+            ticket_lifetime: LIFETIME_SECS,
+        }
+    }
+
+    /// Takes over what a patch says.
+    pub(crate) fn apply(&mut self, patch: &Patch) {
+        replace(&mut self.secret_frozen, patch.secret_frozen);
+        replace(&mut self.frozen, patch.frozen);
+        replace(&mut self.token_api_disabled, patch.token_api_disabled);
+        replace(&mut self.test_account, patch.test_account);
+        replace(&mut self.token_lifetime, patch.token_lifetime);
+        replace(&mut self.ticket_lifetime, patch.ticket_lifetime);
+        if let Some(list) = &patch.ip_allow_list {
+            self.ip_allow_list = list.clone();
+        }
+        if let Some(rights) = &patch.rights {
+            replace(&mut self.rights.jssdk, rights.jssdk);
+            replace(&mut self.rights.cards, rights.cards);
+        }
+    }
+}
+
+/// With how little left a token or ticket is replaced, in seconds: 5 minutes, or in proportion when the lifetime was
+/// set shorter than WeChat's.
+pub(crate) fn renewal_secs(lifetime: u64) -> u64 {
+    RENEWAL_SECS.min(lifetime / (LIFETIME_SECS / RENEWAL_SECS))
+}
+
+/// A change of an account.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Patch {
+    pub(crate) name: Option<String>,
+    /// A new secret, given; all tokens die.
+    pub(crate) secret: Option<String>,
+    /// A new secret, made up; all tokens die.
+    pub(crate) reset_secret: bool,
+    pub(crate) secret_frozen: Option<bool>,
+    pub(crate) frozen: Option<bool>,
+    pub(crate) token_api_disabled: Option<bool>,
+    pub(crate) test_account: Option<bool>,
+    pub(crate) ip_allow_list: Option<AllowList>,
+    /// Daily limits by path; null takes the override away.
+    pub(crate) daily_quota: BTreeMap<String, Option<u64>>,
+    pub(crate) rights: Option<RightsPatch>,
+    pub(crate) token_lifetime: Option<u64>,
+    pub(crate) ticket_lifetime: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RightsPatch {
+    pub(crate) jssdk: Option<bool>,
+    pub(crate) cards: Option<bool>,
+}
+
+impl Patch {
+    /// What cannot be set, as a text that says what to do about it.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let wrong = |lifetime: Option<u64>| lifetime.is_some_and(|secs| !(1..=LONGEST_LIFETIME_SECS).contains(&secs));
+        if wrong(self.token_lifetime) || wrong(self.ticket_lifetime) {
+            return Some(format!("a lifetime is given in seconds, from 1 to {LONGEST_LIFETIME_SECS}"));
+        }
+        if self.secret.is_some() && self.reset_secret {
+            return Some("give secret (a new one of your own) or reset_secret (a made-up one), not both".into());
+        }
+        let path = self.daily_quota.keys().find(|path| !path.starts_with('/') || path.len() > 256)?;
+        Some(format!("daily_quota names {path:?}; give a path such as /cgi-bin/token"))
+    }
+}
+
+fn replace<T>(field: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *field = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renewal_shrinks_with_the_lifetime() {
+        assert_eq!(renewal_secs(7200), 300);
+        assert_eq!(renewal_secs(72_000), 300);
+        assert_eq!(renewal_secs(48), 2);
+        assert_eq!(renewal_secs(1), 0);
+    }
+
+    #[test]
+    fn a_patch_that_cannot_be_is_named() {
+        let patch = |text: &str| serde_json::from_str::<Patch>(text).expect("a patch").problem();
+        assert_eq!(patch(r#"{"frozen":true}"#), None);
+        assert!(patch(r#"{"token_lifetime":0}"#).is_some());
+        assert!(patch(r#"{"secret":"a","reset_secret":true}"#).is_some());
+        assert!(patch(r#"{"daily_quota":{"cgi-bin/token":1}}"#).is_some());
+        assert!(serde_json::from_str::<Patch>(r#"{"frozzen":true}"#).is_err());
+    }
+}

@@ -1,0 +1,17 @@
+//! The sandbox as others meet it: over connections, with its faults, its control API and its page.
+//!
+//! Each test starts the real listener on a port of its own and talks plain HTTP with a client that sees every byte. The
+//! clock is stepped, so nothing waits for time to pass; where something has to have happened, the event stream says so.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the lints allow these in test functions; the helpers of tests are no test functions"
+)]
+
+mod apis;
+mod client;
+mod control;
+mod faults;
+mod serving;

@@ -1,0 +1,215 @@
+//! Answers: what a request gets, and the one table of the proxy's own errors.
+//!
+//! WeChat's refusals keep WeChat's shape and status: HTTP 200 and `{"errcode":40013,"errmsg":"…"}`. The proxy's own
+//! have the same shape with codes from -10001 down and a fitting HTTP status. What must stay true: no error answer has
+//! an empty body, none holds a secret, and each says what to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use engine::apps::Problem as ParameterProblem;
+use engine::credential_error::CredentialError;
+use engine::guard::Denied;
+use engine::registrar::RegisterError;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde_json::json;
+use store::StoreError;
+use wechat::ApiError;
+
+/// What WeChat's own API says of its answers.
+pub const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// Tokens are nobody's to keep.
+pub const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// Why a request got no proper answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// WeChat's refusal, passed on as it is.
+    #[error("{error}")]
+    Upstream {
+        /// WeChat's words.
+        error: ApiError,
+        /// How long WeChat's refusal is remembered.
+        retry_in: Duration,
+    },
+    /// Nothing is at this path.
+    #[error("there is nothing at this path; the paths are listed in the README, most begin with /app/KEY/")]
+    NoSuchPath,
+    /// The path does not take this method.
+    #[error("this path does not take this method; use GET, or POST with a form or JSON body")]
+    WrongMethod,
+    /// Parameters are missing or malformed.
+    #[error("{0}")]
+    BadParameters(String),
+    /// No such registration.
+    #[error("no registration is named '{0}' here; make one with /register?key=…&appid=…&secret=…")]
+    UnknownKey(String),
+    /// The body cannot be read.
+    #[error("{0}")]
+    BadBody(&'static str),
+    /// The body is of a type that this path does not read.
+    #[error("the body's Content-Type must be application/x-www-form-urlencoded or application/json")]
+    WrongBodyType,
+    /// The body is larger than this path reads.
+    #[error("the body is larger than {} KiB, more than this path reads; send less", .limit / 1024)]
+    BodyTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// Not let in.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The name belongs to another account, or others keep changing it.
+    #[error("{0}")]
+    Conflict(String),
+    /// WeChat could not be asked.
+    #[error("{reason}; it is asked again in {} s", retry_in.as_secs().max(1))]
+    Unreachable {
+        /// What happened.
+        reason: String,
+        /// When it is asked again.
+        retry_in: Duration,
+    },
+    /// No decision in time.
+    #[error("{0}; try again")]
+    TimedOut(String),
+    /// The database.
+    #[error(transparent)]
+    Store(Arc<StoreError>),
+    /// The proxy's own fault.
+    #[error("wechat-proxy failed inside ({0}); its log says more under this request id")]
+    Internal(&'static str),
+}
+
+/// How an error is answered.
+struct Form {
+    status: StatusCode,
+    errcode: i64,
+    retry_after: Option<Duration>,
+}
+
+impl Error {
+    /// The table: every error, its HTTP status and its code. Codes are never given a new meaning.
+    fn form(&self) -> Form {
+        let (status, errcode) = match self {
+            Self::Upstream { error, .. } => (StatusCode::OK, error.errcode.0),
+            Self::NoSuchPath => (StatusCode::NOT_FOUND, -10001),
+            Self::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, -10002),
+            Self::BadParameters(_) => (StatusCode::BAD_REQUEST, -10003),
+            Self::UnknownKey(_) => (StatusCode::NOT_FOUND, -10004),
+            Self::BadBody(_) => (StatusCode::BAD_REQUEST, -10005),
+            Self::WrongBodyType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, -10006),
+            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, -10007),
+            Self::Denied(Denied::NotLocal { .. }) => (StatusCode::FORBIDDEN, -10008),
+            Self::Denied(Denied::NotOperator) => (StatusCode::UNAUTHORIZED, -10009),
+            Self::Denied(Denied::NotTheTeam) => (StatusCode::UNAUTHORIZED, -10010),
+            Self::Denied(Denied::OutOfScope { .. }) => (StatusCode::FORBIDDEN, -10011),
+            Self::Denied(Denied::TooManyFailures { .. }) => (StatusCode::TOO_MANY_REQUESTS, -10012),
+            Self::Conflict(_) => (StatusCode::CONFLICT, -10013),
+            Self::Unreachable { .. } => (StatusCode::BAD_GATEWAY, -10014),
+            Self::TimedOut(_) => (StatusCode::GATEWAY_TIMEOUT, -10015),
+            Self::Store(error) => match **error {
+                StoreError::Unavailable { .. } | StoreError::Conflict => (StatusCode::SERVICE_UNAVAILABLE, -10016),
+                StoreError::TooLong { .. } => (StatusCode::BAD_REQUEST, -10003),
+                _ => (StatusCode::INTERNAL_SERVER_ERROR, -10017),
+            },
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, -10018),
+        };
+        Form { status, errcode, retry_after: self.retry_after() }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Upstream { retry_in, .. } => (!retry_in.is_zero()).then_some(*retry_in),
+            Self::Unreachable { retry_in, .. } | Self::Denied(Denied::TooManyFailures { retry_in }) => Some(*retry_in),
+            Self::TimedOut(_) | Self::Store(_) => Some(Duration::from_secs(1)),
+            _ => None,
+        }
+    }
+
+    /// What goes into `errmsg`. A fault inside is not told in detail to whoever asks.
+    fn errmsg(&self) -> String {
+        match self {
+            Self::Upstream { error, .. } => error.errmsg.clone(),
+            _ => self.to_string(),
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let form = self.form();
+        if form.status.is_server_error() {
+            tracing::warn!(errcode = form.errcode, status = form.status.as_u16(), error = %self, "request failed");
+        }
+        let body = json!({"errcode": form.errcode, "errmsg": self.errmsg()}).to_string();
+        let mut response = json_bytes(Bytes::from(body));
+        *response.status_mut() = form.status;
+        if form.status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer realm=\"wechat-proxy\", Basic realm=\"wechat-proxy\"");
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(wait) = form.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        response
+    }
+}
+
+/// A JSON answer that is not to be kept.
+pub fn json_bytes(body: Bytes) -> Response {
+    ([(CONTENT_TYPE, JSON), (CACHE_CONTROL, NO_STORE)], body).into_response()
+}
+
+/// A JSON answer that is not to be kept.
+pub fn json_of(value: &impl serde::Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => json_bytes(body.into()),
+        Err(_) => Error::Internal("an answer could not be written as JSON").into_response(),
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl From<CredentialError> for Error {
+    fn from(error: CredentialError) -> Self {
+        match error {
+            CredentialError::Refused { error, retry_in } => Self::Upstream { error, retry_in },
+            CredentialError::Unreachable { retry_in, .. } => Self::Unreachable { reason: error.to_string(), retry_in },
+            CredentialError::Store(error) => Self::Store(error),
+            CredentialError::TimedOut => Self::TimedOut(error.to_string()),
+        }
+    }
+}
+
+impl From<RegisterError> for Error {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Unconfirmed(CredentialError::Unreachable { reason, retry_in }) => Self::Unreachable {
+                reason: format!(
+                    "nothing was stored, because WeChat could not be asked about the secret: {reason} \
+                    (&check=false stores it unasked)"
+                ),
+                retry_in,
+            },
+            RegisterError::Unconfirmed(error) => error.into(),
+            RegisterError::OtherAppid { .. } | RegisterError::Busy => Self::Conflict(error.to_string()),
+            RegisterError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Vec<ParameterProblem>> for Error {
+    fn from(problems: Vec<ParameterProblem>) -> Self {
+        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Self::BadParameters(texts.join("; "))
+    }
+}

@@ -1,0 +1,112 @@
+//! The command line: commands and flags, as text. What the values mean is the business of [`crate::config`].
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+/// One fresh access_token for everyone: a server between WeChat and everything that a team builds on WeChat.
+#[derive(Debug, Parser)]
+#[command(name = "wechat-proxy", version, max_term_width = 110, arg_required_else_help = false)]
+pub struct Cli {
+    /// What to do; `serve` when nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Options, the same for all commands.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the proxy (the default)
+    Serve,
+    /// Run a simulated WeChat platform and a proxy connected to it, on loopback, with a demo account
+    Sandbox(SandboxOptions),
+    /// Add, list, show and remove registrations, in the database itself
+    #[command(subcommand)]
+    App(AppCommand),
+    /// Find out what is wrong: database, WeChat's hosts, clock, the accounts' secrets and IP allow lists
+    Check,
+}
+
+/// Options of `sandbox`.
+#[derive(Debug, Args)]
+pub struct SandboxOptions {
+    /// Run the platform alone, to test your own code or an SDK against it
+    #[arg(long)]
+    pub platform_only: bool,
+    /// Where the platform listens (loopback)
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
+    pub platform_listen: String,
+}
+
+/// What can be done with registrations.
+#[derive(Debug, Subcommand)]
+pub enum AppCommand {
+    /// Create a registration, or merge parameters into it: the parameters of /register as NAME=VALUE
+    Add {
+        /// key=… appid=… secret=… and any other parameter of /register; secret=- reads the secret from standard input
+        #[arg(value_name = "NAME=VALUE", required = true)]
+        parameters: Vec<String>,
+    },
+    /// List all registrations
+    List,
+    /// Show one registration, secrets as ********
+    Show {
+        /// Its name
+        key: String,
+    },
+    /// Remove one registration
+    Remove {
+        /// Its name
+        key: String,
+    },
+}
+
+/// The options of `serve`. All are texts here, so that flags, environment and file are judged by the same rules.
+#[derive(Debug, Default, Args)]
+pub struct Options {
+    /// Read options from this TOML file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, global = true, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// The https address the world uses; setting it makes the server public
+    #[arg(long, global = true, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// sqlite://FILE, or postgres://… or mysql://… for several nodes [default: sqlite://wechat-proxy.db]
+    #[arg(long, global = true, value_name = "URL")]
+    pub database: Option<String>,
+    /// For /register, /admin and /metrics when public [default: made at the first public start, printed once]
+    #[arg(long, global = true, value_name = "TOKEN")]
+    pub admin_token: Option<String>,
+    /// Key that seals secrets in the database [default: wechat-proxy.key beside the SQLite file, made when missing]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub master_key: Option<String>,
+    /// Certificate chain (PEM): serve HTTPS directly
+    #[arg(long, global = true, value_name = "FILE")]
+    pub tls_cert: Option<String>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub tls_key: Option<String>,
+    /// WeChat's API host [default: https://api.weixin.qq.com]
+    #[arg(long, global = true, value_name = "URL")]
+    pub api_url: Option<String>,
+    /// WeChat's pages for browsers [default: https://open.weixin.qq.com]
+    #[arg(long, global = true, value_name = "URL")]
+    pub open_url: Option<String>,
+    /// WeChat Pay [default: https://api.mch.weixin.qq.com]
+    #[arg(long, global = true, value_name = "URL")]
+    pub pay_url: Option<String>,
+    /// WeCom's API host [default: https://qyapi.weixin.qq.com]
+    #[arg(long, global = true, value_name = "URL")]
+    pub qyapi_url: Option<String>,
+    /// No api keys on a public or LAN address, for a network that is trusted as a whole
+    #[arg(long, global = true, action = ArgAction::SetTrue)]
+    pub open: bool,
+    /// text or json [default: text on a terminal, else json]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log: Option<String>,
+}

@@ -1,0 +1,135 @@
+//! `wechat-proxy sandbox`: the simulated WeChat platform, and a proxy connected to it with a demo account, on loopback.
+//!
+//! What must stay true: the sandbox's proxy keeps its things in a temporary folder and talks to the simulated platform,
+//! whatever the environment or a config file of a real server says; only flags change that.
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+
+use engine::apps::Registration;
+use sandbox::{Account, AccountKind, NewAccount, Platform};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{failed, say, serve, stop_on_signal};
+use crate::cli::{Options, SandboxOptions};
+use crate::{Config, Server};
+
+/// The name of the demo registration.
+const DEMO_KEY: &str = "test";
+
+/// What is made before the configuration is read, because the configuration depends on it.
+pub(super) struct Prepared {
+    platform: TcpListener,
+    /// Removed when the program ends.
+    _folder: TempDir,
+    platform_only: bool,
+}
+
+/// Binds the platform's address and points the options of the proxy at it and at a temporary folder.
+///
+/// # Errors
+/// A sentence that says what to do.
+pub(super) fn prepare(options: &mut Options, sandbox: &SandboxOptions) -> Result<Prepared, String> {
+    let wanted: SocketAddr = sandbox
+        .platform_listen
+        .parse()
+        .map_err(|_| "--platform-listen is an address and a port, like 127.0.0.1:8081".to_owned())?;
+    if !wanted.ip().is_loopback() {
+        return Err("--platform-listen must be a loopback address: the simulated platform knows no secrets".to_owned());
+    }
+    let platform = TcpListener::bind(wanted)
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+        .map_err(|error| format!("cannot listen on {wanted}: {error}; choose another port with --platform-listen"))?;
+    let address = platform.local_addr().map_err(|error| error.to_string())?;
+    let folder = tempfile::Builder::new().prefix("wechat-proxy-sandbox-").tempdir();
+    let folder = folder.map_err(|error| format!("no temporary folder could be made: {error}"))?;
+    let url = || Some(format!("http://{address}"));
+    for host in [&mut options.api_url, &mut options.open_url, &mut options.pay_url, &mut options.qyapi_url] {
+        *host = host.take().or_else(url);
+    }
+    if options.database.is_none() {
+        options.database = Some(format!("sqlite://{}", folder.path().join("sandbox.db").display()));
+        let key = folder.path().join("sandbox.key").display().to_string();
+        options.master_key = options.master_key.take().or(Some(key));
+    }
+    options.listen.get_or_insert_with(|| "127.0.0.1:8080".to_owned());
+    Ok(Prepared { platform, _folder: folder, platform_only: sandbox.platform_only })
+}
+
+/// Runs the platform and, unless it is to stand alone, the proxy, until a signal.
+pub(super) async fn run(config: &Config, prepared: Prepared) -> ExitCode {
+    match run_both(config, prepared).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => failed(&reason),
+    }
+}
+
+async fn run_both(config: &Config, prepared: Prepared) -> Result<(), String> {
+    let stop = stop_on_signal().map_err(|error| format!("signals cannot be received: {error}"))?;
+    let listener = tokio::net::TcpListener::from_std(prepared.platform).map_err(|error| error.to_string())?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let platform = Platform::new();
+    if prepared.platform_only {
+        say(&format!("the simulated WeChat platform listens on http://{address} (API, page and /sandbox/… control)"));
+        platform.serve(listener, stop.cancelled_owned()).await;
+        return Ok(());
+    }
+    let tasks = TaskTracker::new();
+    let account = demo_account(&platform)?;
+    tasks.spawn(platform.serve(listener, stop.clone().cancelled_owned()));
+    let served = run_proxy(config, address, &account, stop.clone()).await;
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    served
+}
+
+fn demo_account(platform: &Platform) -> Result<Account, String> {
+    let name = Some("演示公众号".to_owned());
+    let wanted = NewAccount { name, ..NewAccount::of(AccountKind::Official) };
+    platform.create_account(wanted).map_err(|error| error.to_string())
+}
+
+async fn run_proxy(
+    config: &Config,
+    platform: SocketAddr,
+    account: &Account,
+    stop: CancellationToken,
+) -> Result<(), String> {
+    let listener = serve::bind(config.listen).await?;
+    let address = listener.local_addr().unwrap_or(config.listen);
+    let server = Server::build(config).await.map_err(|error| error.to_string())?;
+    let pairs = [("key", DEMO_KEY), ("appid", &account.appid), ("secret", &account.secret)];
+    let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let registration = Registration::parse(&pairs).map_err(|problems| format!("{problems:?}"))?;
+    server.engine.registrar.register(&registration).await.map_err(|error| error.to_string())?;
+    banner(address, platform, account);
+    server.run(listener, stop).await.map_err(|error| error.to_string())
+}
+
+fn banner(proxy: SocketAddr, platform: SocketAddr, account: &Account) {
+    let Account { appid, secret, .. } = account;
+    say(&format!(
+        "
+  wechat-proxy sandbox
+
+  平台 / platform   http://{platform}   打开看看: 账号, 令牌, 每一次调用
+  代理 / proxy      http://{proxy}
+  演示账号 / demo   {appid} (已登记为 / registered as: {DEMO_KEY})
+
+  试一试 / try:
+
+    curl 'http://{proxy}/app/{DEMO_KEY}/api'
+    curl 'http://{proxy}/app/{DEMO_KEY}/api'          # 同一个令牌 / the same token
+    curl 'http://{proxy}/app/{DEMO_KEY}/api/new'      # 换一个新的 / a new one
+    curl 'http://{proxy}/app/{DEMO_KEY}/jsapi'
+    curl 'http://{proxy}/register?key=测试&appid={appid}&secret={secret}'
+    curl 'http://{proxy}/app/测试/api'
+    curl 'http://{platform}/sandbox/calls'      # 微信收到了什么 / what WeChat saw
+
+  Ctrl-C 结束 / ends it
+"
+    ));
+}

@@ -1,0 +1,86 @@
+//! Operators: `/register`, `/admin/…`, `/metrics`. One layer asks for the admin token (when public).
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use engine::Engine;
+use engine::apps::Registration;
+use engine::apps::view::View;
+use http::header::CONTENT_TYPE;
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use crate::answer::{Error, json_of};
+use crate::client_address::ClientAddress;
+use crate::parameters::Parameters;
+
+/// How many registrations one page of the list holds, unless `limit` says less.
+const PAGE: u64 = 500;
+
+/// The routes of this audience.
+pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
+    Router::new()
+        .route("/register", get(register).post(register))
+        .route("/admin/apps", get(list))
+        .route("/admin/apps/{key}", get(show).delete(remove))
+        .route("/metrics", get(metrics))
+        .route_layer(from_fn_with_state(Arc::clone(engine), guard))
+}
+
+async fn guard(
+    State(engine): State<Arc<Engine>>,
+    ClientAddress(client): ClientAddress,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    engine.guard.operator(request.headers(), client, engine.clock.now())?;
+    Ok(next.run(request).await)
+}
+
+async fn register(State(engine): State<Arc<Engine>>, parameters: Parameters) -> Result<Response, Error> {
+    let registration = Registration::parse(&parameters.0)?;
+    let receipt = engine.registrar.register(&registration).await?;
+    tracing::info!(key = receipt.key, appid = %registration.appid, created = receipt.created, "registered");
+    Ok(json_of(&match &receipt.api_key {
+        Some(api_key) => json!({"success": true, "key": receipt.key, "api_key": api_key.expose_secret()}),
+        None => json!({"success": true, "key": receipt.key}),
+    }))
+}
+
+/// `{"apps":[…],"next":KEY}`: `next` is there when more follow; give it as `after`.
+async fn list(State(engine): State<Arc<Engine>>, parameters: Parameters) -> Result<Response, Error> {
+    let limit = match parameters.value("limit").map(str::parse) {
+        None => PAGE,
+        Some(Ok(limit @ 1..=PAGE)) => limit,
+        Some(_) => return Err(Error::BadParameters(format!("limit is a number from 1 to {PAGE}"))),
+    };
+    let apps = engine.registrar.list(parameters.value("after"), limit).await?;
+    let now = engine.clock.now();
+    let is_full = u64::try_from(apps.len()).is_ok_and(|count| count == limit);
+    let next = apps.last().filter(|_| is_full).map(|app| app.key.as_str());
+    let views: Vec<View<'_>> = apps.iter().map(|app| View::of(app, now)).collect();
+    Ok(json_of(&json!({"apps": views, "next": next})))
+}
+
+async fn show(State(engine): State<Arc<Engine>>, Path(key): Path<String>) -> Result<Response, Error> {
+    let now = engine.clock.now();
+    let registered = engine.directory.find(&key, now).await?.ok_or(Error::UnknownKey(key))?;
+    Ok(json_of(&View::of(&registered.app, now)))
+}
+
+async fn remove(State(engine): State<Arc<Engine>>, Path(key): Path<String>) -> Result<Response, Error> {
+    if !engine.registrar.remove(&key).await? {
+        return Err(Error::UnknownKey(key));
+    }
+    tracing::info!(key, "registration removed");
+    Ok(json_of(&json!({"success": true, "key": key})))
+}
+
+async fn metrics(State(engine): State<Arc<Engine>>) -> Result<Response, Error> {
+    let text = engine.metrics.encode().map_err(|_| Error::Internal("the metrics could not be written"))?;
+    Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
+}

@@ -1,0 +1,29 @@
+//! How WeChat, teams' servers, browsers and operators reach the proxy; the binary `wechat-proxy`.
+//!
+//! The way of a request: [`connections`] accept it, [`ready_answers`] answer it at once if they can, else [`routes`]
+//! send it to the handlers of its audience (`from_backends`, `from_operators`, `from_anyone`), which ask the engine and
+//! make an [`answer`]. The binary is a thin shell: [`cli`] and [`config`] say what is wanted, [`commands`] do it.
+
+pub mod answer;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod logging;
+pub mod server;
+
+mod app_path;
+mod client_address;
+mod connections;
+mod from_anyone;
+mod from_backends;
+mod from_operators;
+mod parameters;
+mod qrcode;
+mod ready_answers;
+mod request_id;
+mod request_log;
+mod routes;
+mod tls;
+
+pub use config::Config;
+pub use server::Server;

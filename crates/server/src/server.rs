@@ -1,0 +1,128 @@
+//! One server: built from a [`Config`], run on a listener until it is told to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::Engine;
+use engine::clock::{Clock, SystemClock};
+use engine::engine::Materials;
+use engine::guard::{Guard, Mode, hash_admin_token};
+use engine::random::{OsRandom, Random, secret_key};
+use secrecy::SecretString;
+use store::{Store, StoreError};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::config::master_key::{self, MasterKeyError};
+use crate::connections::{self, Answering};
+use crate::ready_answers::ReadyAnswers;
+use crate::routes;
+use crate::tls::{self, TlsError};
+
+/// How long background work may take to end after the last connection.
+const BACKGROUND_DRAIN: Duration = Duration::from_secs(2);
+
+/// The setting under which the hash of a generated admin token is kept.
+const ADMIN_TOKEN_SETTING: &str = "admin_token_sha256";
+
+/// Why a server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The master key.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    /// Certificate or key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The client for WeChat.
+    #[error("the client for WeChat could not be set up: {0}")]
+    Client(String),
+}
+
+/// A server that is ready to run.
+pub struct Server {
+    /// What it does.
+    pub engine: Arc<Engine>,
+    /// The admin token, if it was generated just now: to be shown once.
+    pub new_admin_token: Option<SecretString>,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Server {
+    /// Opens the database and puts everything together. Nothing listens yet.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing was overwritten then.
+    pub async fn build(config: &Config) -> Result<Self, StartError> {
+        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let store = open_store(config).await?;
+        let (admin_token, new_admin_token) = admin_token(config, &store).await?;
+        let materials = Materials {
+            store,
+            hosts: config.hosts.clone(),
+            guard: Guard::new(config.mode, admin_token),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OsRandom),
+        };
+        let engine = Engine::new(materials).map_err(|error| StartError::Client(error.to_string()))?;
+        Ok(Self { engine, new_admin_token, tls })
+    }
+
+    /// Runs until `stop`, then finishes what is under way, within 10 seconds.
+    ///
+    /// # Errors
+    /// When the database does not answer at the start.
+    pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<(), StoreError> {
+        let Self { engine, tls, .. } = self;
+        engine.start_background(stop.clone()).await?;
+        let answering = Answering { ready: ReadyAnswers::new(Arc::clone(&engine)), router: routes::router(&engine) };
+        connections::serve(listener, tls, Arc::new(answering), stop).await;
+        engine.tasks.close();
+        if tokio::time::timeout(BACKGROUND_DRAIN, engine.tasks.wait()).await.is_err() {
+            tracing::warn!("a refresh was still under way at the end; another node or the next start takes it over");
+        }
+        engine.store.close().await;
+        Ok(())
+    }
+}
+
+/// Opens the database of this configuration with its master key.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn open_store(config: &Config) -> Result<Store, StartError> {
+    let ring = master_key::read_or_make(&config.master_key, &config.database, &OsRandom)?;
+    Ok(Store::open(&config.database, ring, SystemClock.now()).await?)
+}
+
+/// The hash of the admin token of a public server, and the token itself when it is new.
+async fn admin_token(config: &Config, store: &Store) -> Result<(Option<[u8; 32]>, Option<SecretString>), StartError> {
+    if let Some(given) = &config.admin_token {
+        return Ok((Some(hash_admin_token(given)), None));
+    }
+    if config.mode != Mode::Public {
+        return Ok((None, None));
+    }
+    if let Some(kept) = store.setting(ADMIN_TOKEN_SETTING).await? {
+        return Ok((Some(kept_hash(&kept)?), None));
+    }
+    let random: &dyn Random = &OsRandom;
+    let token = secret_key(random);
+    let hash = hash_admin_token(&token);
+    if store.insert_setting(ADMIN_TOKEN_SETTING, &hex::encode(hash)).await? {
+        return Ok((Some(hash), Some(token)));
+    }
+    // Another node started in the same moment and showed its own.
+    let kept = store.setting(ADMIN_TOKEN_SETTING).await?.unwrap_or_default();
+    Ok((Some(kept_hash(&kept)?), None))
+}
+
+fn kept_hash(text: &str) -> Result<[u8; 32], StoreError> {
+    let bytes = hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| StoreError::Corrupt { what: format!("the setting {ADMIN_TOKEN_SETTING} is unreadable") })
+}

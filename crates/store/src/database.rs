@@ -1,0 +1,207 @@
+//! Connections, and limits on every wait for them.
+//!
+//! SQLite gets one connection that writes, so that no write ever waits inside a transaction for another one of this
+//! process, and a few that read, opened when needed. The other databases get one bounded pool for both.
+
+use std::io;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel, SqliteTransactionMode, SqlxMySqlConnector,
+    SqlxPostgresConnector, SqlxSqliteConnector, TransactionOptions, TransactionTrait,
+};
+use secrecy::ExposeSecret;
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
+
+use crate::database_url::Target;
+use crate::error::is_worth_repeating;
+use crate::{DatabaseUrl, StoreError};
+
+/// How long a caller waits for a connection, and SQLite for another process's write.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);
+/// How long one statement or transaction may take, waiting for a connection included.
+const WORK_LIMIT: Duration = Duration::from_secs(15);
+/// Connections to a shared database; few, because most requests are answered from memory.
+const POOL_SIZE: u32 = 16;
+/// Readers of a SQLite file.
+const SQLITE_READERS: u32 = 4;
+/// An idle reader of a SQLite file is closed after this.
+const SQLITE_READER_IDLE: Duration = Duration::from_secs(60);
+/// How often a transaction is tried when others get in its way, and the pause after the first failure (it doubles).
+const TRIES: u32 = 6;
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// The connections of one [`crate::Store`].
+#[derive(Clone)]
+pub(crate) struct Database {
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+    options: TransactionOptions,
+}
+
+impl Database {
+    /// Connects within the limits above. Creates a missing SQLite file, readable only by its owner.
+    pub(crate) async fn connect(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        match &url.target {
+            Target::SqliteFile(path) => {
+                create_private(path)?;
+                let options = SqliteConnectOptions::new().filename(path).create_if_missing(false);
+                sqlite(options, SQLITE_READERS).await
+            }
+            Target::SqliteMemory => sqlite(SqliteConnectOptions::new().in_memory(true), 0).await,
+            Target::Postgres(url) => postgres(url.expose_secret()).await,
+            Target::Mysql(url) => mysql(url.expose_secret()).await,
+        }
+    }
+
+    /// For single statements that read.
+    pub(crate) fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// For single statements that write, and for migrations.
+    pub(crate) fn writer(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
+    /// Runs `work` in one write transaction; commits when it succeeds. A deadlock, or another's insert of the same key
+    /// in the same moment, repeats the whole of it.
+    pub(crate) async fn write<T, F: Future<Output = Result<T, DbErr>> + Send>(
+        &self,
+        work: impl Fn(Arc<DatabaseTransaction>) -> F,
+    ) -> Result<T, StoreError> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 0..TRIES {
+            match tokio::time::timeout(WORK_LIMIT, self.write_once(&work)).await {
+                Err(_) => return Err(StoreError::timed_out()),
+                Ok(Err(e)) if is_worth_repeating(&e) => tokio::time::sleep(pause).await,
+                Ok(done) => return done.map_err(StoreError::from),
+            }
+            pause *= 2;
+        }
+        Err(StoreError::Conflict)
+    }
+
+    /// The transaction is handed over in an `Arc`, because a future that borrows it cannot be told to be `Send`.
+    async fn write_once<T, F>(&self, work: &impl Fn(Arc<DatabaseTransaction>) -> F) -> Result<T, DbErr>
+    where
+        F: Future<Output = Result<T, DbErr>> + Send,
+    {
+        let shared = Arc::new(self.writer.begin_with_options(self.options).await?);
+        let done = work(Arc::clone(&shared)).await;
+        let Some(transaction) = Arc::into_inner(shared) else {
+            return Err(DbErr::Custom("a transaction was kept beyond its work".to_owned()));
+        };
+        match done {
+            Ok(done) => transaction.commit().await.map(|()| done),
+            Err(e) => {
+                // Nothing to add when this fails too: the connection is gone, and the transaction with it.
+                let _ = transaction.rollback().await;
+                Err(e)
+            }
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        let both = async {
+            let _ = self.reader.clone().close().await;
+            let _ = self.writer.clone().close().await;
+        };
+        // A database that does not answer now must not keep the process from ending.
+        let _ = tokio::time::timeout(ACQUIRE_LIMIT, both).await;
+    }
+}
+
+/// Puts the limit on a single statement.
+pub(crate) async fn limited<T>(work: impl Future<Output = Result<T, DbErr>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(WORK_LIMIT, work).await {
+        Ok(done) => done.map_err(StoreError::from),
+        Err(_) => Err(StoreError::timed_out()),
+    }
+}
+
+async fn sqlite(options: SqliteConnectOptions, readers: u32) -> Result<Database, StoreError> {
+    let options = options.busy_timeout(ACQUIRE_LIMIT).disable_statement_logging();
+    let writer_options = options.clone().journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
+    let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_LIMIT).test_before_acquire(false).max_lifetime(None);
+    let writer = pool().max_connections(1).idle_timeout(None).connect_with(writer_options).await.map_err(open_error)?;
+    let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
+    let reader = if readers == 0 {
+        writer.clone()
+    } else {
+        let options = options.pragma("query_only", "1");
+        let readers = pool().max_connections(readers).idle_timeout(SQLITE_READER_IDLE).connect_lazy_with(options);
+        SqlxSqliteConnector::from_sqlx_sqlite_pool(readers)
+    };
+    // A write transaction takes the write lock at its start: one that begins by reading and is then overtaken by another
+    // process could not be continued.
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    Ok(Database { writer, reader, options })
+}
+
+async fn postgres(url: &str) -> Result<Database, StoreError> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(open_error)?
+        .application_name("wechat-proxy")
+        .disable_statement_logging();
+    first_connection(options.connect()).await?;
+    let pool =
+        PgPoolOptions::new().max_connections(POOL_SIZE).acquire_timeout(ACQUIRE_LIMIT).connect_lazy_with(options);
+    Ok(shared(SqlxPostgresConnector::from_sqlx_postgres_pool(pool)))
+}
+
+async fn mysql(url: &str) -> Result<Database, StoreError> {
+    let options = MySqlConnectOptions::from_str(url).map_err(open_error)?.disable_statement_logging();
+    first_connection(options.connect()).await?;
+    let pool =
+        MySqlPoolOptions::new().max_connections(POOL_SIZE).acquire_timeout(ACQUIRE_LIMIT).connect_lazy_with(options);
+    Ok(shared(SqlxMySqlConnector::from_sqlx_mysql_pool(pool)))
+}
+
+/// Tries one connection outside the pool, because the pool would say only that time ran out.
+async fn first_connection<C: Connection>(
+    connect: impl Future<Output = Result<C, sqlx::Error>>,
+) -> Result<(), StoreError> {
+    let attempt = async { connect.await?.close().await };
+    match tokio::time::timeout(ACQUIRE_LIMIT, attempt).await {
+        Ok(done) => done.map_err(open_error),
+        Err(_) => Err(StoreError::timed_out()),
+    }
+}
+
+/// Read committed is enough (every compare-and-set is a single statement), and it keeps MySQL from locking gaps.
+fn shared(pool: DatabaseConnection) -> Database {
+    let options =
+        TransactionOptions { isolation_level: Some(IsolationLevel::ReadCommitted), ..TransactionOptions::default() };
+    Database { writer: pool.clone(), reader: pool, options }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "taken by map_err")]
+fn open_error(error: sqlx::Error) -> StoreError {
+    StoreError::from(&error)
+}
+
+/// Creates the file so that nobody else can read it, before SQLite would create it for everybody.
+fn create_private(path: &Path) -> Result<(), StoreError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(StoreError::Unavailable {
+            problem: format!("{} cannot be created ({e})", path.display()),
+            advice: "create its folder and make it writable for this user, or give another --database",
+        }),
+    }
+}
