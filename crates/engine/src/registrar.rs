@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use store::{App, PreviousKey, Secrets, Settings, Store, StoreError, Timestamp};
+use store::{App, PreviousKey, Removed, Secrets, Settings, Store, StoreError, Timestamp};
 use subtle::ConstantTimeEq;
 use wechat::Errcode;
 
@@ -99,14 +99,11 @@ impl Registrar {
     /// # Errors
     /// [`StoreError`] when the database refuses.
     pub async fn remove(&self, key: &str) -> Result<bool, StoreError> {
-        let Some(app) = self.store.app(key).await? else { return Ok(false) };
-        let now = self.clock.now();
-        let removed = self.store.remove_app(key, now).await?;
-        self.directory.drop_loaded(key);
-        if self.store.apps_of(&app.appid).await?.is_empty() {
-            self.store.forget_credentials(&app.appid, now).await?;
-        }
-        Ok(removed)
+        let removed = self.store.remove_app(key, self.clock.now()).await?;
+        let Some(Removed { key, credentials }) = removed else { return Ok(false) };
+        self.directory.drop_loaded(&key);
+        self.credentials.changed(&credentials).await?;
+        Ok(true)
     }
 
     /// Registrations in the order of their names, `limit` of them, from the one after `after` on.
@@ -167,7 +164,7 @@ impl Registrar {
         let Some(app) = self.store.app(key).await? else { return Ok(None) };
         let now = self.clock.now();
         if app.expires_at.is_some_and(|end| end <= now) {
-            self.store.remove_app(key, now).await?;
+            self.remove(key).await?;
             return Ok(None);
         }
         if app.appid != registration.appid.as_str() {
@@ -200,8 +197,9 @@ impl Registrar {
         if !self.store_all(&app, created, confirmed).await? {
             return Ok(None);
         }
-        self.store.clear_failures(&app.appid, now).await?;
         self.directory.drop_loaded(&app.key);
+        let cleared = self.store.clear_failures(&app.appid, now).await?;
+        self.credentials.changed(&cleared).await?;
         Ok(Some(Receipt { key: app.key, created, api_key }))
     }
 

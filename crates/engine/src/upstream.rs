@@ -134,7 +134,7 @@ impl Upstream {
     pub async fn probe(&self, host: Host) -> Result<Option<String>, UpstreamError> {
         let base = self.base(host);
         let sent = self.client.get(base.clone()).send().await;
-        let response = sent.map_err(|error| classify(error, host_name(base)))?;
+        let response = sent.map_err(|error| classify(&error, host_name(base)))?;
         Ok(response.headers().get(http::header::DATE).and_then(|date| date.to_str().ok()).map(str::to_owned))
     }
 }
@@ -153,12 +153,12 @@ impl UpstreamError {
 }
 
 async fn receive(request: reqwest::RequestBuilder, host: &str) -> Result<Bytes, UpstreamError> {
-    let mut response = request.send().await.map_err(|error| classify(error, host.to_owned()))?;
+    let mut response = request.send().await.map_err(|error| classify(&error, host.to_owned()))?;
     if !response.status().is_success() {
         return Err(UpstreamError::Status { host: host.to_owned(), status: response.status().as_u16() });
     }
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| classify(error, host.to_owned()))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error, host.to_owned()))? {
         if body.len() + chunk.len() > MAX_ANSWER {
             return Err(UpstreamError::TooLarge { host: host.to_owned() });
         }
@@ -167,14 +167,14 @@ async fn receive(request: reqwest::RequestBuilder, host: &str) -> Result<Bytes, 
     Ok(body.freeze())
 }
 
-fn classify(error: reqwest::Error, host: String) -> UpstreamError {
+fn classify(error: &reqwest::Error, host: String) -> UpstreamError {
     if error.is_connect() {
-        return UpstreamError::Connect { host, reason: innermost(&error) };
+        return UpstreamError::Connect { host, reason: innermost(error) };
     }
     if error.is_timeout() {
         return UpstreamError::Timeout { host };
     }
-    UpstreamError::Broken { host, reason: innermost(&error) }
+    UpstreamError::Broken { host, reason: innermost(error) }
 }
 
 /// The root cause alone: the outer layers of the text repeat the URL, which holds secrets.

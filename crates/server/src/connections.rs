@@ -5,35 +5,41 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use bytes::Bytes;
+use futures::future;
 use http::{Request, Response};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::open_connections::{OpenConnections, State, UnderWay};
 use crate::ready_answers::ReadyAnswers;
-
-/// How long a client may take to send the head of a request, and how long a connection may stay idle.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often a silent HTTP/2 client is asked whether it is still there.
+const HTTP2_PING: Duration = Duration::from_secs(60);
+
 /// After the stop, how long requests under way may take.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// After accepting a connection failed.
+const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
 
 /// The largest head of a request, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
@@ -41,103 +47,122 @@ const MAX_HEAD: usize = 64 * 1024;
 /// What answers requests.
 pub(crate) struct Answering {
     /// The hot path.
-    pub ready: ReadyAnswers,
+    pub(crate) ready: ReadyAnswers,
     /// Everything else.
-    pub router: Router,
+    pub(crate) router: Router,
 }
 
-type Body = Either<Full<Bytes>, axum::body::Body>;
+/// An answer that is there, or one on its way: the first is small, because hyper moves it around for each request.
+type Answer = future::Either<future::Ready<Answered>, Pin<Box<dyn Future<Output = Answered> + Send>>>;
+type Answered = Result<Response<Either<Full<Bytes>, Counted>>, Infallible>;
 
 impl Answering {
-    async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Result<Response<Body>, Infallible> {
+    fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr, connection: &Arc<State>) -> Answer {
         if let Some(response) = self.ready.answer(&request) {
-            return Ok(response.map(Either::Left));
+            connection.served();
+            return future::Either::Left(future::ready(Ok(response.map(Either::Left))));
         }
+        let under_way = connection.begin();
         request.extensions_mut().insert(peer);
-        let response = self.router.clone().oneshot(request).await?;
-        Ok(response.map(Either::Right))
+        let routed = self.router.clone().oneshot(request);
+        future::Either::Right(Box::pin(async move {
+            let response = routed.await?;
+            Ok(response.map(|body| Either::Right(Counted { body, _under_way: under_way })))
+        }))
     }
+}
+
+/// A body that keeps its request counted as under way until the last byte of the answer.
+struct Counted {
+    body: axum::body::Body,
+    _under_way: UnderWay,
+}
+
+impl Body for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// What all connections of a listener share.
+struct Shared {
+    answering: Answering,
+    open: OpenConnections,
+    tls: Option<TlsAcceptor>,
 }
 
 /// Serves until `stop`, then lets requests under way finish.
 pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
-    answering: Arc<Answering>,
+    answering: Answering,
     stop: CancellationToken,
 ) {
-    let connections = TaskTracker::new();
-    let graceful = GracefulShutdown::new();
-    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
-        match accepted {
+    let shared = Arc::new(Shared { answering, open: OpenConnections::default(), tls });
+    let tasks = TaskTracker::new();
+    let accepting = accept(&listener, &shared, &tasks);
+    tokio::join!(stop.run_until_cancelled(accepting), shared.open.watch(&stop));
+    drop(listener);
+    tasks.close();
+    // Again, for a connection that was accepted in the moment of the stop.
+    shared.open.finish();
+    if tokio::time::timeout(DRAIN_TIMEOUT, tasks.wait()).await.is_err() {
+        tracing::warn!("some requests were still under way after {} s; they are cut off", DRAIN_TIMEOUT.as_secs());
+    }
+}
+
+async fn accept(listener: &TcpListener, shared: &Arc<Shared>, tasks: &TaskTracker) {
+    loop {
+        match listener.accept().await {
             Ok((stream, peer)) => {
                 let _ = stream.set_nodelay(true);
-                let answering = Arc::clone(&answering);
-                match tls.clone() {
-                    None => serve_plain(stream, peer, answering, &graceful, &connections),
-                    Some(tls) => serve_tls(tls, stream, peer, answering, &graceful, &connections),
+                let shared = Arc::clone(shared);
+                let (id, state) = shared.open.enter();
+                if shared.tls.is_some() {
+                    tasks.spawn(async move { serve_tls(&shared, id, state, stream, peer).await });
+                } else {
+                    tasks.spawn(async move { serve_plain(&shared, id, state, stream, peer).await });
                 }
             }
             Err(error) => {
                 // Out of file descriptors, or a connection that ended at once: neither is a reason to stop.
                 tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
             }
         }
     }
-    drop(listener);
-    connections.close();
-    let drained = async {
-        graceful.shutdown().await;
-        connections.wait().await;
+}
+
+async fn serve_plain(shared: &Arc<Shared>, id: u64, state: Arc<State>, stream: TcpStream, peer: SocketAddr) {
+    let service = service_fn(|request| shared.answering.answer(request, peer, &state));
+    let connection = http1::Builder::new().max_buf_size(MAX_HEAD).serve_connection(TokioIo::new(stream), service);
+    shared.open.drive(id, &state, connection).await;
+}
+
+async fn serve_tls(shared: &Arc<Shared>, id: u64, state: Arc<State>, stream: TcpStream, peer: SocketAddr) {
+    let Some(tls) = &shared.tls else { return };
+    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await else {
+        return shared.open.leave(id);
     };
-    if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
-        tracing::warn!("some requests were still under way after {} s; they are cut off", DRAIN_TIMEOUT.as_secs());
-    }
-}
-
-fn serve_plain(
-    stream: TcpStream,
-    peer: SocketAddr,
-    answering: Arc<Answering>,
-    graceful: &GracefulShutdown,
-    connections: &TaskTracker,
-) {
-    let service = service_fn(move |request| {
-        let answering = Arc::clone(&answering);
-        async move { answering.answer(request, peer).await }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    let connection = graceful.watch(connection);
-    connections.spawn(async move {
-        // An error here is the client's: it went away or spoke no HTTP.
-        let _ = connection.await;
-    });
-}
-
-fn serve_tls(
-    tls: TlsAcceptor,
-    stream: TcpStream,
-    peer: SocketAddr,
-    answering: Arc<Answering>,
-    graceful: &GracefulShutdown,
-    connections: &TaskTracker,
-) {
-    let service = service_fn(move |request| {
-        let answering = Arc::clone(&answering);
-        async move { answering.answer(request, peer).await }
-    });
-    let watcher = graceful.watcher();
-    connections.spawn(async move {
-        let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await else { return };
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
-        builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD_TIMEOUT).max_concurrent_streams(200);
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let _ = watcher.watch(connection).await;
-    });
+    let (answering, counted) = (Arc::clone(shared), Arc::clone(&state));
+    let service = service_fn(move |request| answering.answering.answer(request, peer, &counted));
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().max_buf_size(MAX_HEAD);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(HTTP2_PING).max_concurrent_streams(200);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    shared.open.drive(id, &state, connection).await;
 }

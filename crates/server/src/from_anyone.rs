@@ -8,7 +8,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use engine::Engine;
-use http::header::{AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE};
+use http::header::{AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 
@@ -60,7 +60,8 @@ async fn draw_qrcode(parameters: Parameters) -> Result<Response, Error> {
     let image = qrcode::draw(text, size, format).map_err(Error::BadParameters)?;
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(format.content_type())),
-        (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox")),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     Ok((headers, image).into_response())
 }
@@ -69,9 +70,12 @@ async fn draw_qrcode(parameters: Parameters) -> Result<Response, Error> {
 async fn echo(request: Request) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
     let body = read(body, MAX_ECHO).await?;
-    let policy = (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
+    let policy = [
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
     if !body.is_empty() {
-        return Ok(([(CONTENT_TYPE, echoed_type(&parts.headers)), policy], body).into_response());
+        return Ok((policy, [(CONTENT_TYPE, echoed_type(&parts.headers))], body).into_response());
     }
     let headers: serde_json::Map<String, serde_json::Value> = parts
         .headers
@@ -86,7 +90,7 @@ async fn echo(request: Request) -> Result<Response, Error> {
         "query": query,
         "headers": headers,
     });
-    Ok(([policy], json_of(&told)).into_response())
+    Ok((policy, json_of(&told)).into_response())
 }
 
 /// Only types that no browser runs: this page is on the server's own address.

@@ -10,6 +10,7 @@ pub mod commands;
 pub mod config;
 pub mod logging;
 pub mod server;
+pub mod tls;
 
 mod app_path;
 mod client_address;
@@ -17,13 +18,13 @@ mod connections;
 mod from_anyone;
 mod from_backends;
 mod from_operators;
+mod open_connections;
 mod parameters;
 mod qrcode;
 mod ready_answers;
 mod request_id;
 mod request_log;
 mod routes;
-mod tls;
 
 pub use config::Config;
 pub use server::Server;

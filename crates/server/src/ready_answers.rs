@@ -9,8 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use engine::Engine;
 use engine::apps::Wanted;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::Full;
 use prometheus_client::metrics::counter::Counter;
 
@@ -65,7 +65,6 @@ fn response(body: Bytes, id: RequestId) -> Response<Full<Bytes>> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(CACHE_CONTROL, NO_STORE);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REQUEST_ID, id.into_header());
     response
 }

@@ -9,8 +9,6 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use engine::Engine;
-use http::HeaderValue;
-use http::header::X_CONTENT_TYPE_OPTIONS;
 use tracing::Instrument;
 
 use crate::answer::Error;
@@ -35,6 +33,5 @@ pub(crate) async fn layer(State(engine): State<Arc<Engine>>, request: Request, n
     span.in_scope(|| tracing::debug!(status, "answered"));
     engine.metrics.requests(&route, status).inc();
     response.headers_mut().insert(REQUEST_ID, id.into_header());
-    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

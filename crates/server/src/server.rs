@@ -81,7 +81,7 @@ impl Server {
         let Self { engine, tls, .. } = self;
         engine.start_background(stop.clone()).await?;
         let answering = Answering { ready: ReadyAnswers::new(Arc::clone(&engine)), router: routes::router(&engine) };
-        connections::serve(listener, tls, Arc::new(answering), stop).await;
+        connections::serve(listener, tls, answering, stop).await;
         engine.tasks.close();
         if tokio::time::timeout(BACKGROUND_DRAIN, engine.tasks.wait()).await.is_err() {
             tracing::warn!("a refresh was still under way at the end; another node or the next start takes it over");

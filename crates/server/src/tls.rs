@@ -12,7 +12,7 @@ use crate::config::TlsFiles;
 
 /// Why HTTPS cannot be served.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TlsError {
+pub enum TlsError {
     /// A file cannot be read or holds something else.
     #[error("--{option} {file}: {reason}")]
     File {

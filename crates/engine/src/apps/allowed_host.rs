@@ -22,7 +22,8 @@ impl AllowedHost {
         let lower = text.to_ascii_lowercase();
         let (wildcard, rest) = lower.strip_prefix("*.").map_or((false, lower.as_str()), |rest| (true, rest));
         let (host, port) = split_port(rest).ok_or(WRONG)?;
-        let is_name = host.split('.').all(is_label) && !(wildcard && !host.contains('.'));
+        // A wildcard directly below a top-level domain would allow half the world.
+        let is_name = host.split('.').all(is_label) && (!wildcard || host.contains('.'));
         let is_ipv6 = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).is_some_and(is_ipv6_address);
         if host.len() > 253 || !(is_name || (is_ipv6 && !wildcard)) {
             return Err(WRONG);

@@ -34,7 +34,7 @@ use crate::clock::Clock;
 use crate::credential_error::{CredentialError, PATIENCE};
 use crate::metrics::Metrics;
 use crate::random::{Random, unique_name};
-use crate::slot::{Current, Slot, SlotTable};
+use crate::slot::{Current, Slot, SlotId, SlotTable};
 use crate::upstream::Upstream;
 
 /// How long a node may hold the right to ask WeChat. Longer than a call may take (a ticket may need a token first,
@@ -197,6 +197,19 @@ impl Credentials {
             }
         }
         Err(CredentialError::TimedOut)
+    }
+
+    /// These credentials were changed in the database: what this node has of them in memory follows.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not answer.
+    pub async fn changed(&self, ids: &[String]) -> Result<(), StoreError> {
+        for id in ids {
+            if let Some(slot) = SlotId::parse(id).and_then(|id| self.0.slots.known(&id)) {
+                self.reload(&slot).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Brings the slot up to what the database holds, and gives that.

@@ -134,11 +134,7 @@ impl Credentials {
         while let Some(subject) = changes.waiting.front() {
             match subject {
                 Subject::App(key) => self.0.directory.drop_loaded(key),
-                Subject::Credential(id) => {
-                    if let Some(slot) = SlotId::parse(id).and_then(|id| self.0.slots.known(&id)) {
-                        self.reload(&slot).await?;
-                    }
-                }
+                Subject::Credential(id) => self.changed(std::slice::from_ref(id)).await?,
             }
             changes.waiting.pop_front();
         }
@@ -156,9 +152,10 @@ impl Credentials {
 
     async fn remove_expired_step(&self) -> Result<(), StoreError> {
         let now = self.0.clock.now();
-        for key in self.0.store.remove_expired_apps(now).await? {
-            tracing::info!(key, "registration removed: its time is over");
-            self.0.directory.drop_loaded(&key);
+        for removed in self.0.store.remove_expired_apps(now).await? {
+            tracing::info!(key = removed.key, "registration removed: its time is over");
+            self.0.directory.drop_loaded(&removed.key);
+            self.changed(&removed.credentials).await?;
         }
         self.0.store.prune_changes(now - KEEP_CHANGES).await.map(drop)
     }

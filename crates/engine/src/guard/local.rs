@@ -6,12 +6,16 @@
 use std::net::IpAddr;
 
 use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Denied;
 
 /// Headers in which reverse proxies name the client or the host that it asked for.
-const FORWARDED: [&str; 3] = ["x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+const FORWARDED: [HeaderName; 3] = [
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-real-ip"),
+];
 
 /// Refuses a request that is not local.
 ///
@@ -26,7 +30,7 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Denied> {
         let mut names = value.to_str().unwrap_or("?").split(',').map(|name| strip_port(name.trim()));
         names.any(|name| !is_loopback(name))
     };
-    if FORWARDED.iter().any(|name| headers.get_all(*name).iter().any(foreign)) {
+    if FORWARDED.iter().any(|name| headers.get_all(name).iter().any(foreign)) {
         return Err(Denied::NotLocal { what: "a reverse proxy passed on the request of somebody else" });
     }
     Ok(())

@@ -12,7 +12,7 @@ use crate::cli::Options;
 const DEFAULTS: &str = include_str!("../../defaults.toml");
 
 /// Where a value was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// On the command line.
     Flag,
@@ -118,7 +118,7 @@ impl Layers {
                     continue;
                 }
             };
-            self.0.insert(name, (text, source.clone()));
+            self.0.insert(name, (text, source));
         }
     }
 }

@@ -1,0 +1,182 @@
+//! The connections that are open: which of them idle too long, and how all of them end when the server stops.
+//!
+//! One scan in a while looks at all connections, so that a request costs no timer: hyper's own `header_read_timeout`
+//! sets one for each request, a tenth of what a ready answer costs. What must stay true: a request that is under way is
+//! never cut off here, and a client that sends no whole request is.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use futures::task::AtomicWaker;
+use hyper_util::server::graceful::GracefulConnection;
+use tokio_util::sync::CancellationToken;
+
+/// Time between two scans. A connection without a new request from one scan to the next is closed: so a client has
+/// this long at least, twice as long at most, to send the head of a request.
+const SCAN_EVERY: Duration = Duration::from_secs(60);
+
+/// All open connections of one listener.
+#[derive(Default)]
+pub(crate) struct OpenConnections {
+    states: Mutex<HashMap<u64, Arc<State>>>,
+    next: AtomicU64,
+}
+
+/// What is known of one connection.
+#[derive(Default)]
+pub(crate) struct State {
+    requests: AtomicU32,
+    under_way: AtomicU32,
+    seen_by_scan: AtomicU32,
+    wish: AtomicU8,
+    task: AtomicWaker,
+}
+
+/// What a connection is asked to do.
+const GO_ON: u8 = 0;
+/// Finish what is under way, then end.
+const FINISH: u8 = 1;
+/// End now: nothing is under way.
+const END: u8 = 2;
+
+/// A request under way, until this is dropped.
+pub(crate) struct UnderWay(Arc<State>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl State {
+    /// Notes that a whole request arrived and was answered at once.
+    pub(crate) fn served(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that a whole request arrived; it is under way until the result is dropped.
+    pub(crate) fn begin(self: &Arc<Self>) -> UnderWay {
+        self.served();
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(self))
+    }
+
+    fn ask(&self, wish: u8) {
+        self.wish.store(wish, Ordering::Release);
+        self.task.wake();
+    }
+
+    /// Asked by the connection itself: between the scan's wish and now a request may have arrived.
+    fn has_nothing_new(&self) -> bool {
+        let requests = self.requests.load(Ordering::Relaxed);
+        requests == self.seen_by_scan.load(Ordering::Relaxed) && self.under_way.load(Ordering::Relaxed) == 0
+    }
+
+    fn is_idle(&self) -> bool {
+        let requests = self.requests.load(Ordering::Relaxed);
+        let seen = self.seen_by_scan.swap(requests, Ordering::Relaxed);
+        // The first scan after the start of a connection only notes: `u32::MAX` stands for never seen.
+        seen == requests && self.under_way.load(Ordering::Relaxed) == 0
+    }
+}
+
+impl OpenConnections {
+    /// The state of a new connection.
+    pub(crate) fn enter(&self) -> (u64, Arc<State>) {
+        let state = Arc::new(State { seen_by_scan: AtomicU32::new(u32::MAX), ..State::default() });
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        self.lock().insert(id, Arc::clone(&state));
+        (id, state)
+    }
+
+    /// Drives a connection to its end.
+    pub(crate) async fn drive(&self, id: u64, state: &State, connection: impl GracefulConnection) {
+        let mut connection = pin!(connection);
+        let mut known = false;
+        let mut finishing = false;
+        poll_fn(|context| {
+            if !known {
+                state.task.register(context.waker());
+                known = true;
+            }
+            match state.wish.load(Ordering::Acquire) {
+                END if state.has_nothing_new() => return Poll::Ready(()),
+                END => state.wish.store(GO_ON, Ordering::Release),
+                FINISH if !finishing => {
+                    connection.as_mut().graceful_shutdown();
+                    finishing = true;
+                }
+                _ => {}
+            }
+            // An error here is the client's: it went away or spoke no HTTP.
+            connection.as_mut().poll(context).map(drop)
+        })
+        .await;
+        self.leave(id);
+    }
+
+    /// Forgets a connection that has ended.
+    pub(crate) fn leave(&self, id: u64) {
+        self.lock().remove(&id);
+    }
+
+    /// Closes connections that idle, until `stop`; then asks all to finish.
+    pub(crate) async fn watch(&self, stop: &CancellationToken) {
+        while stop.run_until_cancelled(tokio::time::sleep(SCAN_EVERY)).await.is_some() {
+            self.scan();
+        }
+        self.finish();
+    }
+
+    /// Asks all connections to finish what is under way and end.
+    pub(crate) fn finish(&self) {
+        self.lock().values().for_each(|state| state.ask(FINISH));
+    }
+
+    fn scan(&self) {
+        self.lock().values().filter(|state| state.is_idle()).for_each(|state| state.ask(END));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<State>>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish(state: &State) -> u8 {
+        state.wish.load(Ordering::Acquire)
+    }
+
+    #[test]
+    fn a_connection_without_a_new_request_between_two_scans_is_ended() {
+        let connections = OpenConnections::default();
+        let (_, state) = connections.enter();
+        connections.scan();
+        assert_eq!(wish(&state), GO_ON);
+        state.served();
+        connections.scan();
+        assert_eq!(wish(&state), GO_ON);
+        connections.scan();
+        assert_eq!(wish(&state), END);
+    }
+
+    #[test]
+    fn a_request_under_way_is_never_cut_off() {
+        let connections = OpenConnections::default();
+        let (_, state) = connections.enter();
+        let request = state.begin();
+        (0..5).for_each(|_| connections.scan());
+        assert_eq!(wish(&state), GO_ON);
+        drop(request);
+        connections.scan();
+        assert_eq!(wish(&state), END);
+    }
+}
