@@ -5,12 +5,13 @@
 
 mod sealed;
 
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait};
 use sea_orm::{PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::changes::{Subject, announce};
+use crate::credentials::forget;
 use crate::database::limited;
 use crate::entities::apps::{ActiveModel, Column, Entity, Model};
 use crate::error::within;
@@ -144,6 +145,15 @@ pub struct PreviousKey {
     pub good_until: Timestamp,
 }
 
+/// A registration that is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// Its name.
+    pub key: String,
+    /// The ids of the credentials that went with it, because it was the last one of its account.
+    pub credentials: Vec<String>,
+}
+
 impl Store {
     /// One registration.
     ///
@@ -238,30 +248,21 @@ impl Store {
         }
     }
 
-    /// Removes a registration. False: there was none.
+    /// Removes a registration; with the last one of an account its credentials go too. `None`: there was none.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn remove_app(&self, key: &str, now: Timestamp) -> Result<bool, StoreError> {
-        self.database
-            .write(|tx| async move {
-                let tx = &*tx;
-                let gone = Entity::delete_by_id(key.as_bytes().to_vec()).exec(tx).await?.rows_affected == 1;
-                if gone {
-                    announce(tx, &Subject::App(key.to_owned()), now).await?;
-                }
-                Ok(gone)
-            })
-            .await
+    pub async fn remove_app(&self, key: &str, now: Timestamp) -> Result<Option<Removed>, StoreError> {
+        self.database.write(|tx| async move { remove(&*tx, key, Condition::all(), now).await }).await
     }
 
-    /// Removes registrations that have expired (`expires_at <= now`), some hundred at a time; answers their keys. An
+    /// As [`Store::remove_app`] for registrations that have expired (`expires_at <= now`), some hundred at a time. An
     /// empty answer means that none is left.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
-    pub async fn remove_expired_apps(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
-        let expired = Column::ExpiresAt.lte(now.as_millis());
+    pub async fn remove_expired_apps(&self, now: Timestamp) -> Result<Vec<Removed>, StoreError> {
+        let expired = Condition::all().add(Column::ExpiresAt.lte(now.as_millis()));
         let query = Entity::find().select_only().column(Column::Key).filter(expired.clone());
         let query = query.order_by_asc(Column::Key).limit(EXPIRED_AT_ONCE);
         let keys: Vec<Vec<u8>> = limited(query.into_tuple().all(self.database.reader())).await?;
@@ -275,11 +276,7 @@ impl Store {
                 let tx = &*tx;
                 let mut removed = Vec::new();
                 for key in keys {
-                    let one = Entity::delete_by_id(key.as_bytes().to_vec()).filter(expired.clone());
-                    if one.exec(tx).await?.rows_affected == 1 {
-                        announce(tx, &Subject::App(key.clone()), now).await?;
-                        removed.push(key.clone());
-                    }
+                    removed.extend(remove(tx, key, expired.clone(), now).await?);
                 }
                 Ok(removed)
             })
@@ -320,6 +317,25 @@ impl Store {
             revision: Set(revision),
         })
     }
+}
+
+/// Removes one registration if it is as `which` says.
+async fn remove(
+    tx: &impl ConnectionTrait,
+    key: &str,
+    which: Condition,
+    now: Timestamp,
+) -> Result<Option<Removed>, DbErr> {
+    let one = || Entity::find_by_id(key.as_bytes().to_vec()).select_only().column(Column::Appid);
+    let Some(appid) = one().into_tuple::<Vec<u8>>().one(tx).await? else { return Ok(None) };
+    if Entity::delete_by_id(key.as_bytes().to_vec()).filter(which).exec(tx).await?.rows_affected != 1 {
+        return Ok(None);
+    }
+    announce(tx, &Subject::App(key.to_owned()), now).await?;
+    let others = Entity::find().filter(Column::Appid.eq(appid.clone())).select_only().column(Column::Revision);
+    let is_last = others.limit(1).into_tuple::<i64>().one(tx).await?.is_none();
+    let credentials = if is_last { forget(tx, &appid, now).await? } else { Vec::new() };
+    Ok(Some(Removed { key: key.to_owned(), credentials }))
 }
 
 async fn exists(db: &impl ConnectionTrait, key: &str) -> Result<bool, DbErr> {

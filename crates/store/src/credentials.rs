@@ -239,12 +239,12 @@ impl Store {
     }
 
     /// Forgets that renewing the credentials of an account failed, as after its secret was corrected: they are due at
-    /// `now`.
+    /// `now`. Answers their ids.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn clear_failures(&self, appid: &str, now: Timestamp) -> Result<(), StoreError> {
-        let failed = of(appid).add(Column::Failure.is_not_null());
+    pub async fn clear_failures(&self, appid: &str, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        let failed = of(appid.as_bytes()).add(Column::Failure.is_not_null());
         let clear = ActiveModel { failure: Set(None), refresh_at: Set(now.as_millis()), ..ActiveModel::default() };
         let due = ActiveModel { due_at: Set(now.as_millis()), ..ActiveModel::default() };
         let (failed, clear, due) = (&failed, &clear, &due);
@@ -256,21 +256,6 @@ impl Store {
                 let free = failed.clone().add(Column::LeaseOwner.is_null());
                 Entity::update_many().set(due.clone()).filter(free).exec(tx).await?;
                 Entity::update_many().set(clear.clone()).filter(failed.clone()).exec(tx).await?;
-                announce_all(tx, &ids, now).await
-            })
-            .await
-    }
-
-    /// Removes all credentials of an account. Whoever is renewing one loses its lease.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn forget_credentials(&self, appid: &str, now: Timestamp) -> Result<(), StoreError> {
-        self.database
-            .write(|tx| async move {
-                let tx = &*tx;
-                let ids = ids(tx, of(appid)).await?;
-                Entity::delete_many().filter(of(appid)).exec(tx).await?;
                 announce_all(tx, &ids, now).await
             })
             .await
@@ -348,8 +333,16 @@ fn one(id: &str) -> Condition {
     Condition::all().add(Column::Id.eq(id.as_bytes().to_vec()))
 }
 
-fn of(appid: &str) -> Condition {
-    Condition::all().add(Column::Appid.eq(appid.as_bytes().to_vec()))
+fn of(appid: &[u8]) -> Condition {
+    Condition::all().add(Column::Appid.eq(appid.to_vec()))
+}
+
+/// Removes all credentials of an account, whose last registration goes in the same transaction. Whoever is renewing
+/// one loses its lease. Answers their ids.
+pub(crate) async fn forget(tx: &impl ConnectionTrait, appid: &[u8], now: Timestamp) -> Result<Vec<String>, DbErr> {
+    let ids = ids(tx, of(appid)).await?;
+    Entity::delete_many().filter(of(appid)).exec(tx).await?;
+    announce_all(tx, &ids, now).await
 }
 
 /// An update of the row whose lease `owner` holds.
@@ -366,10 +359,11 @@ async fn ids(db: &impl ConnectionTrait, which: Condition) -> Result<Vec<Vec<u8>>
     Entity::find().select_only().column(Column::Id).filter(which).order_by_asc(Column::Id).into_tuple().all(db).await
 }
 
-async fn announce_all(tx: &impl ConnectionTrait, ids: &[Vec<u8>], now: Timestamp) -> Result<(), DbErr> {
-    for id in ids {
-        let id = String::from_utf8_lossy(id).into_owned();
-        announce(tx, &Subject::Credential(id), now).await?;
+/// Answers the ids as text.
+async fn announce_all(tx: &impl ConnectionTrait, ids: &[Vec<u8>], now: Timestamp) -> Result<Vec<String>, DbErr> {
+    let ids: Vec<String> = ids.iter().map(|id| String::from_utf8_lossy(id).into_owned()).collect();
+    for id in &ids {
+        announce(tx, &Subject::Credential(id.clone()), now).await?;
     }
-    Ok(())
+    Ok(ids)
 }

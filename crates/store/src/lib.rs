@@ -34,7 +34,7 @@ mod settings;
 mod store;
 mod time;
 
-pub use apps::{App, MAX_APPID_BYTES, MAX_KEY_BYTES, PayVersion, PreviousKey, Secrets, Settings, TokenMode};
+pub use apps::{App, MAX_APPID_BYTES, MAX_KEY_BYTES, PayVersion, PreviousKey, Removed, Secrets, Settings, TokenMode};
 pub use changes::{CHANGE_OVERLAP, Change, ChangeReader, Subject};
 pub use credentials::{Credential, DueCredential, Failure, Lease, MAX_CREDENTIAL_ID_BYTES, MAX_OWNER_BYTES, NewValue};
 pub use database_url::DatabaseUrl;

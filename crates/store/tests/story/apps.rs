@@ -65,8 +65,8 @@ pub(crate) async fn keys_are_told_apart_byte_by_byte(fresh: &Fresh) {
     }
     assert_eq!(listed, expected);
 
-    assert!(store.remove_app("test ", NOW).await.unwrap());
-    assert!(!store.remove_app("test ", NOW).await.unwrap());
+    assert!(store.remove_app("test ", NOW).await.unwrap().is_some());
+    assert!(store.remove_app("test ", NOW).await.unwrap().is_none());
     assert!(store.app("test").await.unwrap().is_some());
     assert_eq!(store.apps_of("wx1").await.unwrap().len(), keys.len() - 1);
     assert_eq!(store.apps_of("WX1").await.unwrap().len(), 0);
@@ -192,7 +192,8 @@ pub(crate) async fn registrations_expire(fresh: &Fresh) {
         let expires_at = seconds.map(|seconds| NOW + Duration::from_secs(seconds));
         store.insert_app(&App { expires_at, ..app(key, "wx1") }).await.unwrap();
     }
-    assert_eq!(store.remove_expired_apps(NOW + Duration::from_secs(10)).await.unwrap(), ["at once", "soon"]);
+    let removed = store.remove_expired_apps(NOW + Duration::from_secs(10)).await.unwrap();
+    assert_eq!(removed.into_iter().map(|removed| removed.key).collect::<Vec<_>>(), ["at once", "soon"]);
     assert!(store.remove_expired_apps(NOW + Duration::from_secs(10)).await.unwrap().is_empty());
     assert_eq!(store.count_apps().await.unwrap(), 2);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use store::{DueCredential, Failure, Lease, NewValue, Store, StoreError, Timestamp};
 
-use crate::engines::{Fresh, NOW};
+use crate::engines::{Fresh, NOW, app};
 
 const LEASE: Duration = Duration::from_secs(15);
 
@@ -166,7 +166,11 @@ pub(crate) async fn clearing_and_forgetting(fresh: &Fresh) {
     assert_eq!(due, [DueCredential { id: "failed".into(), appid: "wx1".into() }]);
     assert!(store.credential("other's").await.unwrap().unwrap().failure.is_some());
 
-    store.forget_credentials("wx1", later(2)).await.unwrap();
+    store.insert_app(&app("one", "wx1")).await.unwrap();
+    store.insert_app(&app("last", "wx1")).await.unwrap();
+    assert_eq!(store.remove_app("one", later(2)).await.unwrap().unwrap().credentials, [""; 0]);
+    assert!(store.credential("failed").await.unwrap().is_some(), "the other registration needs it");
+    assert_eq!(store.remove_app("last", later(2)).await.unwrap().unwrap().credentials, ["failed", "held"]);
     assert!(store.credential("failed").await.unwrap().is_none());
     assert!(!store.complete_credential("held", "b", &value("for nobody")).await.unwrap());
     assert!(store.credential("other's").await.unwrap().is_some());
