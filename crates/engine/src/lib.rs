@@ -11,8 +11,8 @@
 //! 7. [`credentials`]: always a good token, fetched once for everybody.
 //! 8. [`registrar`]: making, changing and removing registrations.
 //! 9. [`guard`]: who may do what.
-//! 10. [`check`]: what may be wrong.
-//! 11. [`engine`]: all of it, put together.
+//! 10. [`engine`]: all of it, put together.
+//! 11. [`check`]: what may be wrong.
 
 pub mod apps;
 pub mod check;

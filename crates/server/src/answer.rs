@@ -108,7 +108,10 @@ impl Error {
             Self::Denied(Denied::NotOperator) => (StatusCode::UNAUTHORIZED, -10009),
             Self::Denied(Denied::NotTheTeam) => (StatusCode::UNAUTHORIZED, -10010),
             Self::Denied(Denied::OutOfScope { .. }) => (StatusCode::FORBIDDEN, -10011),
-            Self::Denied(Denied::TooManyFailures { .. }) => (StatusCode::TOO_MANY_REQUESTS, -10012),
+            Self::Denied(Denied::TooManyFailures { .. } | Denied::TooManyRequests { .. }) => {
+                (StatusCode::TOO_MANY_REQUESTS, -10012)
+            }
+            Self::Denied(Denied::OtherSite) => (StatusCode::FORBIDDEN, -10019),
             Self::Conflict(_) => (StatusCode::CONFLICT, -10013),
             Self::Unreachable { .. } => (StatusCode::BAD_GATEWAY, -10014),
             Self::TimedOut(_) => (StatusCode::GATEWAY_TIMEOUT, -10015),
@@ -125,7 +128,10 @@ impl Error {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Upstream { retry_in, .. } => (!retry_in.is_zero()).then_some(*retry_in),
-            Self::Unreachable { retry_in, .. } | Self::Denied(Denied::TooManyFailures { retry_in }) => Some(*retry_in),
+            Self::Unreachable { retry_in, .. }
+            | Self::Denied(Denied::TooManyFailures { retry_in } | Denied::TooManyRequests { retry_in }) => {
+                Some(*retry_in)
+            }
             Self::TimedOut(_) | Self::Store(_) => Some(Duration::from_secs(1)),
             _ => None,
         }

@@ -44,10 +44,20 @@ pub struct SandboxOptions {
 /// What can be done with registrations.
 #[derive(Debug, Subcommand)]
 pub enum AppCommand {
-    /// Create a registration, or merge parameters into it: the parameters of /register as NAME=VALUE
+    /// Create a registration, or merge parameters into it
+    #[command(override_usage = "wechat-proxy app add --key KEY --appid APPID --secret SECRET [NAME=VALUE]...")]
     Add {
-        /// key=… appid=… secret=… and any other parameter of /register; secret=- reads the secret from standard input
-        #[arg(value_name = "NAME=VALUE", required = true)]
+        /// The name of the registration
+        #[arg(long)]
+        key: Option<String>,
+        /// The account's id (WeCom: corpid)
+        #[arg(long)]
+        appid: Option<String>,
+        /// The account's secret (WeCom: corpsecret); - reads it from standard input
+        #[arg(long)]
+        secret: Option<String>,
+        /// Any parameter of /register, like token=… aes=… call=/api check=false; the value - reads standard input
+        #[arg(value_name = "NAME=VALUE")]
         parameters: Vec<String>,
     },
     /// List all registrations

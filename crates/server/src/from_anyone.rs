@@ -8,11 +8,13 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use engine::Engine;
+use engine::guard::Caller;
 use http::header::{AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 
 use crate::answer::{Error, json_of};
+use crate::client_address::ClientAddress;
 use crate::parameters::{Parameters, read};
 use crate::qrcode::{self, Format};
 
@@ -29,8 +31,13 @@ pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
         .route_layer(from_fn_with_state(Arc::clone(engine), guard))
 }
 
-async fn guard(State(engine): State<Arc<Engine>>, request: Request, next: Next) -> Result<Response, Error> {
-    engine.guard.anyone(request.headers())?;
+async fn guard(
+    State(engine): State<Arc<Engine>>,
+    ClientAddress(client): ClientAddress,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    engine.guard.anyone(&Caller::of(&request, client))?;
     Ok(next.run(request).await)
 }
 
@@ -45,7 +52,12 @@ async fn readyz(State(engine): State<Arc<Engine>>) -> Result<Response, Error> {
     Ok(json_of(&json!({"status": "ready"})))
 }
 
-async fn draw_qrcode(parameters: Parameters) -> Result<Response, Error> {
+async fn draw_qrcode(
+    State(engine): State<Arc<Engine>>,
+    ClientAddress(client): ClientAddress,
+    parameters: Parameters,
+) -> Result<Response, Error> {
+    engine.guard.costly(client, engine.clock.now())?;
     let text = parameters.value("path").ok_or_else(|| {
         Error::BadParameters(
             "path is missing; it is the text of the QR code, like /qrcode?path=https://example.com".into(),

@@ -13,6 +13,7 @@ use axum::routing::get;
 use engine::Engine;
 use engine::apps::view::View;
 use engine::apps::{Registered, Wanted};
+use engine::guard::Caller;
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 
@@ -44,9 +45,10 @@ async fn guard(
     let rest = percent_decode_str(path.rest).decode_utf8().map_err(|_| Error::NoSuchPath)?;
     let now = engine.clock.now();
     // Before the database is asked: a stranger to a local server costs nothing.
-    engine.guard.anyone(request.headers())?;
+    let caller = Caller::of(&request, client);
+    engine.guard.anyone(&caller)?;
     let registered = engine.directory.find(&path.key, now).await?;
-    engine.guard.team(registered.as_deref(), &rest, request.headers(), client, now)?;
+    engine.guard.team(registered.as_deref(), &rest, &caller, now)?;
     let registered = registered.ok_or_else(|| Error::UnknownKey(path.key.into_owned()))?;
     request.extensions_mut().insert(registered);
     Ok(next.run(request).await)

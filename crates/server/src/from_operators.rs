@@ -10,6 +10,7 @@ use axum::routing::get;
 use engine::Engine;
 use engine::apps::Registration;
 use engine::apps::view::View;
+use engine::guard::Caller;
 use http::header::CONTENT_TYPE;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -37,7 +38,7 @@ async fn guard(
     request: Request,
     next: Next,
 ) -> Result<Response, Error> {
-    engine.guard.operator(request.headers(), client, engine.clock.now())?;
+    engine.guard.operator(&Caller::of(&request, client), engine.clock.now())?;
     Ok(next.run(request).await)
 }
 

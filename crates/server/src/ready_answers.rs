@@ -4,13 +4,15 @@
 //! the registration, the guard, one clone of prepared bytes. Everything else (cold, denied, malformed) is left to the
 //! router, which answers it properly. What must stay true: the same guard as in `from_backends` is asked.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use engine::Engine;
 use engine::apps::Wanted;
+use engine::guard::Caller;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, Method, Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::Full;
 use prometheus_client::metrics::counter::Counter;
 
@@ -43,17 +45,19 @@ impl ReadyAnswers {
         }
         let path = AppPath::parse(request.uri().path())?;
         let (_, wanted, counter) = self.served.iter().find(|(served, ..)| *served == path.rest)?;
-        let body = self.body(&path, *wanted, request.headers())?;
+        // Nothing is counted here by address, so it need not be known.
+        let caller = Caller::of(request, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let body = self.body(&path, *wanted, &caller)?;
         counter.inc();
         Some(response(body, RequestId::of(request.headers())))
     }
 
-    fn body(&self, path: &AppPath<'_>, wanted: Wanted, headers: &HeaderMap) -> Option<Bytes> {
+    fn body(&self, path: &AppPath<'_>, wanted: Wanted, caller: &Caller<'_>) -> Option<Bytes> {
         let engine = &*self.engine;
         let now = engine.clock.now();
         let registered = engine.directory.loaded(&path.key, now)?;
         // A refusal goes the long way: there it is counted and answered.
-        if !engine.guard.would_admit_team(&registered, path.rest, headers, now) {
+        if !engine.guard.would_admit_team(&registered, path.rest, caller, now) {
             return None;
         }
         registered.slot(wanted, &engine.slots).ready(now)

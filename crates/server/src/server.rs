@@ -62,15 +62,15 @@ impl Server {
         let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
         let store = open_store(config).await?;
         let (admin_token, new_admin_token) = admin_token(config, &store).await?;
-        let materials = Materials {
-            store,
-            hosts: config.hosts.clone(),
-            guard: Guard::new(config.mode, admin_token),
-            clock: Arc::new(SystemClock),
-            random: Arc::new(OsRandom),
-        };
-        let engine = Engine::new(materials).map_err(|error| StartError::Client(error.to_string()))?;
-        Ok(Self { engine, new_admin_token, tls })
+        Ok(Self { engine: engine(config, store, admin_token)?, new_admin_token, tls })
+    }
+
+    /// The engine alone, for commands that serve nobody. It makes no admin token: that is for who can show it.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing was overwritten then.
+    pub async fn engine_only(config: &Config) -> Result<Arc<Engine>, StartError> {
+        engine(config, open_store(config).await?, None)
     }
 
     /// Runs until `stop`, then finishes what is under way, within 10 seconds.
@@ -91,13 +91,20 @@ impl Server {
     }
 }
 
-/// Opens the database of this configuration with its master key.
-///
-/// # Errors
-/// [`StartError`].
-pub async fn open_store(config: &Config) -> Result<Store, StartError> {
+async fn open_store(config: &Config) -> Result<Store, StartError> {
     let ring = master_key::read_or_make(&config.master_key, &config.database, &OsRandom)?;
     Ok(Store::open(&config.database, ring, SystemClock.now()).await?)
+}
+
+fn engine(config: &Config, store: Store, admin_token: Option<[u8; 32]>) -> Result<Arc<Engine>, StartError> {
+    let materials = Materials {
+        store,
+        hosts: config.hosts.clone(),
+        guard: Guard::new(config.mode, admin_token),
+        clock: Arc::new(SystemClock),
+        random: Arc::new(OsRandom),
+    };
+    Engine::new(materials).map_err(|error| StartError::Client(error.to_string()))
 }
 
 /// The hash of the admin token of a public server, and the token itself when it is new.

@@ -221,7 +221,7 @@ impl Reader<'_> {
 
     fn required<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let Some(value) = self.value(name).filter(|value| !value.is_empty()) else {
-            self.problem(name, "is missing");
+            self.problem(name, "is missing; a registration needs key, appid and secret");
             return None;
         };
         let parsed = parse(value);

@@ -22,8 +22,18 @@ use crate::slot::{Kind, Slot, SlotId};
 enum Miss {
     Refused(ApiError),
     NoAnswer(String),
+    /// WeChat calls the token dead that a ticket was asked for with.
+    DeadToken(ApiError),
     /// The token that a ticket needs is not to be had; that one's failure is remembered already.
     NoToken(CredentialError),
+}
+
+/// What came of a try to refresh.
+pub(super) enum Tried {
+    /// Somebody else was faster; look at the database again.
+    Overtaken,
+    /// WeChat was asked, and its answer is stored.
+    Asked,
 }
 
 /// What WeChat wants to see before it gives a value.
@@ -33,29 +43,40 @@ enum Need {
 }
 
 impl Credentials {
-    /// Asks WeChat if the lease can be had. `false`: somebody else was faster; look at the database again.
+    /// Asks WeChat, if the lease can be had. `last_try`: a dead token is not replaced any more, its refusal stands.
     pub(super) async fn refresh(
         &self,
         slot: &Arc<Slot>,
         row: &Credential,
         demand: &Demand,
         force: bool,
-    ) -> Result<bool, CredentialError> {
+        last_try: bool,
+    ) -> Result<Tried, CredentialError> {
         // Before the lease is claimed: waiting for a token may take longer than a lease lasts.
         let need = self.need(slot).await?;
         let asked_at = self.0.clock.now();
         let Some(owner) = self.claim(slot, row, asked_at).await? else {
-            return Ok(false);
+            return Ok(Tried::Overtaken);
         };
-        let answer = match need {
-            Ok(need) => self.ask_as_demanded(slot, &need, demand, force).await,
-            Err(miss) => Err(miss),
+        let answer = match &need {
+            Ok(need) => self.ask_as_demanded(slot, need, demand, force).await,
+            Err(error) => Err(Miss::NoToken(error.clone())),
         };
-        match answer {
-            Ok(issued) => self.complete(slot, &owner, &issued, asked_at, force).await?,
-            Err(miss) => self.fail(slot, &owner, row, miss).await?,
+        match (answer, need) {
+            (Ok(issued), _) => self.complete(slot, &owner, &issued, asked_at, force).await?,
+            (Err(Miss::DeadToken(error)), Ok(Need::Token { tokens, token, .. })) if !last_try => {
+                self.0.store.release_credential(&slot.id.to_string(), &owner).await?;
+                tracing::warn!(
+                    credential = %tokens.id,
+                    errcode = error.errcode.0,
+                    "WeChat refused our access_token; replacing it (somebody else who holds the secret may have refreshed it)"
+                );
+                // If no other is to be had, the next try meets that token's failure and makes it the ticket's.
+                let _ = self.healed(&tokens, token).await;
+            }
+            (Err(miss), _) => self.fail(slot, &owner, row, miss).await?,
         }
-        Ok(true)
+        Ok(Tried::Asked)
     }
 
     async fn ask_as_demanded(&self, slot: &Slot, need: &Need, demand: &Demand, force: bool) -> Result<Issued, Miss> {
@@ -91,7 +112,9 @@ impl Credentials {
             };
             self.0.store.release_credential(&slot.id.to_string(), &owner).await?;
             return Err(match miss {
-                Miss::Refused(error) => CredentialError::Refused { error, retry_in: Duration::ZERO },
+                Miss::Refused(error) | Miss::DeadToken(error) => {
+                    CredentialError::Refused { error, retry_in: Duration::ZERO }
+                }
                 Miss::NoAnswer(reason) => CredentialError::Unreachable { reason, retry_in: Duration::ZERO },
                 Miss::NoToken(error) => error,
             });
@@ -106,9 +129,10 @@ impl Credentials {
     }
 
     /// What has to be at hand to ask for the value of this slot. The outer error is the database's.
-    async fn need(&self, slot: &Slot) -> Result<Result<Need, Miss>, CredentialError> {
+    async fn need(&self, slot: &Slot) -> Result<Result<Need, CredentialError>, CredentialError> {
         let Some(app) = self.0.directory.best_for(&slot.id, self.0.clock.now()).await? else {
-            return Ok(Err(Miss::NoAnswer("no registration of this account is left".to_owned())));
+            let reason = "no registration of this account is left".to_owned();
+            return Ok(Err(CredentialError::Unreachable { reason, retry_in: Duration::ZERO }));
         };
         let kind = match slot.id.kind {
             Kind::Jsapi => TicketKind::Jsapi,
@@ -119,7 +143,7 @@ impl Credentials {
         match self.valid(&tokens).await {
             Ok(token) => Ok(Ok(Need::Token { kind, tokens, token: token.value.clone() })),
             Err(CredentialError::Store(error)) => Err(CredentialError::Store(error)),
-            Err(error) => Ok(Err(Miss::NoToken(error))),
+            Err(error) => Ok(Err(error)),
         }
     }
 
@@ -128,23 +152,12 @@ impl Credentials {
             Need::Secret(secret) => {
                 self.send(&token_call(slot.id.kind, &slot.id.appid, secret, force), read_access_token).await
             }
-            Need::Token { kind, tokens, token } => self.ask_for_ticket(*kind, tokens, token).await,
-        }
-    }
-
-    /// If WeChat calls the token dead, it is replaced once and the ticket asked for again.
-    async fn ask_for_ticket(&self, kind: TicketKind, tokens: &Arc<Slot>, token: &SecretString) -> Result<Issued, Miss> {
-        match self.send(&Call::ticket(kind, token), read_ticket).await {
-            Err(Miss::Refused(error)) if error.errcode.class() == ErrorClass::TokenDead => {
-                tracing::warn!(
-                    credential = %tokens.id,
-                    errcode = error.errcode.0,
-                    "WeChat refused our access_token; replacing it (somebody else who holds the secret may have refreshed it)"
-                );
-                let healed = self.healed(tokens, token.clone()).await.map_err(Miss::NoToken)?;
-                self.send(&Call::ticket(kind, &healed.value), read_ticket).await
-            }
-            other => other,
+            Need::Token { kind, token, .. } => match self.send(&Call::ticket(*kind, token), read_ticket).await {
+                Err(Miss::Refused(error)) if error.errcode.class() == ErrorClass::TokenDead => {
+                    Err(Miss::DeadToken(error))
+                }
+                other => other,
+            },
         }
     }
 
@@ -196,7 +209,7 @@ impl Credentials {
         let now = self.0.clock.now();
         let count = row.failure.as_ref().map_or(0, |failure| failure.count).saturating_add(1);
         let (errcode, text, retry) = match miss {
-            Miss::Refused(error) => {
+            Miss::Refused(error) | Miss::DeadToken(error) => {
                 let retry = retry_after(Some(error.errcode), count, &*self.0.random);
                 (Some(error.errcode), error.errmsg, retry)
             }

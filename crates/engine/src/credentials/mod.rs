@@ -29,17 +29,18 @@ use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
 use self::decide::{Demand, Step, Want, decide};
+use self::fetch::Tried;
 use crate::apps::Directory;
 use crate::clock::Clock;
 use crate::credential_error::{CredentialError, PATIENCE};
 use crate::metrics::Metrics;
 use crate::random::{Random, unique_name};
 use crate::slot::{Current, Slot, SlotId, SlotTable};
-use crate::upstream::Upstream;
+use crate::upstream::{CALL_TIMEOUT, Upstream};
 
-/// How long a node may hold the right to ask WeChat. Longer than a call may take (a ticket may need a token first,
-/// which has a lease of its own), short enough that a dead node is replaced before people notice.
-pub const LEASE: Duration = Duration::from_secs(10);
+/// How long a node may hold the right to ask WeChat: as long as asking twice may take (once as usual, once forced), and
+/// a little for the database. A node that died is replaced after this time.
+pub const LEASE: Duration = Duration::from_secs(2 * CALL_TIMEOUT.as_secs() + 2);
 
 /// How often a waiting node looks whether the asking one is done.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -83,7 +84,8 @@ impl Deref for Inner {
     }
 }
 
-/// How often one refresh asks WeChat at most: values that are over before they arrive must not make a loop.
+/// How often one refresh asks WeChat at most: a second time after a dead token was replaced. Values that are over before
+/// they arrive must not make a loop.
 const MOST_FETCHES: u32 = 2;
 
 type Outcome = Option<Result<(), CredentialError>>;
@@ -185,18 +187,20 @@ impl Credentials {
     /// Looks at the database and does what [`decide`] says until the demand is met or refused.
     async fn settle(&self, slot: &Arc<Slot>, demand: &Demand) -> Result<(), CredentialError> {
         let mut fetches_left = MOST_FETCHES;
-        while fetches_left > 0 {
+        loop {
             let row = self.reload(slot).await?;
             let now = self.0.clock.now();
             match decide(&row, demand, now) {
                 Step::Done => return Ok(()),
                 Step::Refused(failure) => return Err(CredentialError::remembered(&failure, now)),
                 Step::Wait(_) => tokio::time::sleep(LOOK_AGAIN).await,
-                Step::Fetch { force } if self.refresh(slot, &row, demand, force).await? => fetches_left -= 1,
-                Step::Fetch { .. } => {}
+                Step::Fetch { .. } if fetches_left == 0 => return Err(CredentialError::TimedOut),
+                Step::Fetch { force } => match self.refresh(slot, &row, demand, force, fetches_left == 1).await? {
+                    Tried::Asked => fetches_left -= 1,
+                    Tried::Overtaken => {}
+                },
             }
         }
-        Err(CredentialError::TimedOut)
     }
 
     /// These credentials were changed in the database: what this node has of them in memory follows.

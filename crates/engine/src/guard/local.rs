@@ -1,17 +1,19 @@
 //! Whether a request to a local server really is local.
 //!
 //! A web page can make a browser ask `http://evil.example/` at 127.0.0.1 (DNS rebinding), and a forgotten reverse proxy
-//! can carry the world in: the `Host` header and the headers that reverse proxies add give both away.
+//! can carry the world in. The host that was asked for gives the first away. The second shows in the headers that
+//! reverse proxies add, or in HTTP/1.0: nginx without any settings names 127.0.0.1 as the host, adds no header, and
+//! speaks a version that nothing else has spoken for twenty years.
 
 use std::net::IpAddr;
 
-use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{FORWARDED, HOST, VIA};
+use http::{HeaderName, HeaderValue, Version};
 
-use super::Denied;
+use super::{Caller, Denied};
 
 /// Headers in which reverse proxies name the client or the host that it asked for.
-const FORWARDED: [HeaderName; 3] = [
+const CLIENT_OR_HOST: [HeaderName; 3] = [
     HeaderName::from_static("x-forwarded-for"),
     HeaderName::from_static("x-forwarded-host"),
     HeaderName::from_static("x-real-ip"),
@@ -21,40 +23,27 @@ const FORWARDED: [HeaderName; 3] = [
 ///
 /// # Errors
 /// [`Denied::NotLocal`].
-pub(super) fn check(headers: &HeaderMap) -> Result<(), Denied> {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    if !host.is_some_and(|host| is_loopback(strip_port(host))) {
+pub(super) fn check(caller: &Caller<'_>) -> Result<(), Denied> {
+    let host = caller.headers.get(HOST).map(|host| host.to_str().unwrap_or("?"));
+    let mut hosts = host.into_iter().chain(caller.authority).map(strip_port).peekable();
+    if hosts.peek().is_none() || !hosts.all(is_loopback) {
         return Err(Denied::NotLocal { what: "the request's Host header is not a loopback name like 127.0.0.1" });
     }
     let foreign = |value: &HeaderValue| {
         let mut names = value.to_str().unwrap_or("?").split(',').map(|name| strip_port(name.trim()));
         names.any(|name| !is_loopback(name))
     };
-    if FORWARDED.iter().any(|name| headers.get_all(name).iter().any(foreign)) {
+    let named = CLIENT_OR_HOST.iter().any(|name| caller.headers.get_all(name).iter().any(foreign));
+    if named || caller.headers.contains_key(FORWARDED) || caller.headers.contains_key(VIA) {
         return Err(Denied::NotLocal { what: "a reverse proxy passed on the request of somebody else" });
     }
-    Ok(())
-}
-
-/// Refuses what a page of another site makes a browser send to an operator's path. Without this any page on the web
-/// could register accounts on a developer's machine.
-///
-/// # Errors
-/// [`Denied::NotLocal`].
-pub(super) fn refuse_other_sites(headers: &HeaderMap) -> Result<(), Denied> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let other_site = text("sec-fetch-site") == Some("cross-site");
-    let other_origin = text(ORIGIN.as_str()).is_some_and(|origin| {
-        let host = origin.split_once("://").map_or(origin, |(_, host)| host);
-        !is_loopback(strip_port(host))
-    });
-    if other_site || other_origin {
-        return Err(Denied::NotLocal { what: "a page of another site sent the request" });
+    if caller.version < Version::HTTP_11 {
+        return Err(Denied::NotLocal { what: "HTTP/1.0 is what a reverse proxy speaks" });
     }
     Ok(())
 }
 
-fn strip_port(host: &str) -> &str {
+pub(super) fn strip_port(host: &str) -> &str {
     if let Some(rest) = host.strip_prefix('[') {
         return rest.split_once(']').map_or("", |(address, _)| address);
     }
@@ -64,7 +53,7 @@ fn strip_port(host: &str) -> &str {
     }
 }
 
-fn is_loopback(name: &str) -> bool {
+pub(super) fn is_loopback(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let is_localhost = |name: &str| name.eq_ignore_ascii_case("localhost");
     is_localhost(name)
@@ -74,14 +63,18 @@ fn is_loopback(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
 
-    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap())).collect()
+    fn check_with(version: Version, authority: Option<&str>, pairs: &[(&'static str, &str)]) -> Result<(), Denied> {
+        let pairs = pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap()));
+        let headers: HeaderMap = pairs.collect();
+        check(&Caller { headers: &headers, version, authority, address: IpAddr::from([127, 0, 0, 1]) })
     }
 
     fn with_host(host: &str) -> Result<(), Denied> {
-        check(&headers(&[("host", host)]))
+        check_with(Version::HTTP_11, None, &[("host", host)])
     }
 
     #[test]
@@ -105,25 +98,25 @@ mod tests {
         ] {
             assert!(with_host(host).is_err(), "{host}");
         }
-        assert!(check(&HeaderMap::new()).is_err());
+        assert!(check_with(Version::HTTP_11, None, &[]).is_err());
     }
 
     #[test]
     fn a_reverse_proxy_gives_itself_away() {
-        let through = |name, value| check(&headers(&[("host", "127.0.0.1"), (name, value)]));
+        let through = |name, value| check_with(Version::HTTP_11, None, &[("host", "127.0.0.1"), (name, value)]);
         assert!(through("x-forwarded-for", "203.0.113.9").is_err());
         assert!(through("x-forwarded-host", "shop.example.com").is_err());
         assert!(through("x-real-ip", "203.0.113.9, 127.0.0.1").is_err());
+        assert!(through("forwarded", "for=203.0.113.9").is_err());
+        assert!(through("via", "1.1 cache").is_err());
+        assert!(check_with(Version::HTTP_10, None, &[("host", "127.0.0.1:8080")]).is_err());
         assert_eq!(through("x-forwarded-host", "localhost:3000"), Ok(()));
     }
 
     #[test]
-    fn pages_of_other_sites_are_told_from_our_own() {
-        let from = |name, value| refuse_other_sites(&headers(&[(name, value)]));
-        assert!(from("origin", "https://evil.example").is_err());
-        assert!(from("origin", "null").is_err());
-        assert!(from("sec-fetch-site", "cross-site").is_err());
-        assert_eq!(from("origin", "http://127.0.0.1:8081"), Ok(()));
-        assert_eq!(from("sec-fetch-site", "none"), Ok(()));
+    fn the_host_of_the_target_counts_too() {
+        assert_eq!(check_with(Version::HTTP_2, Some("127.0.0.1:8443"), &[]), Ok(()));
+        assert!(check_with(Version::HTTP_2, Some("evil.example"), &[]).is_err());
+        assert!(check_with(Version::HTTP_11, Some("evil.example"), &[("host", "127.0.0.1")]).is_err());
     }
 }

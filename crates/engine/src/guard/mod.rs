@@ -8,21 +8,28 @@
 //! never says more than the caller knows already.
 
 mod local;
+mod other_site;
 mod presented;
 mod rate;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, Request, Version};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use store::Timestamp;
 use subtle::ConstantTimeEq;
 
 pub use self::presented::Presented;
-use self::rate::FailureLimit;
+use self::rate::Limit;
 use crate::apps::Registered;
+
+/// So many wrong credentials of one client are let through in a minute.
+const FAILURES_A_MINUTE: u32 = 20;
+
+/// So many QR codes are drawn for one client in a minute.
+const COSTLY_A_MINUTE: u32 = 300;
 
 /// Who is let in, as the operator chose it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +42,28 @@ pub enum Mode {
     Public,
 }
 
+/// What the guard looks at in a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Its HTTP version.
+    pub version: Version,
+    /// The host in its target: HTTP/2's `:authority`, HTTP/1.1's absolute form.
+    pub authority: Option<&'a str>,
+    /// The client's address.
+    pub address: IpAddr,
+}
+
+impl<'a> Caller<'a> {
+    /// Who sent this request, from this address.
+    #[must_use]
+    pub fn of<B>(request: &'a Request<B>, address: IpAddr) -> Self {
+        let authority = request.uri().authority().map(http::uri::Authority::as_str);
+        Self { headers: request.headers(), version: request.version(), authority, address }
+    }
+}
+
 /// Why a request is not let in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
@@ -43,6 +72,15 @@ pub enum Denied {
     NotLocal {
         /// What gave it away.
         what: &'static str,
+    },
+    /// A browser sent it on behalf of a page of another site.
+    #[error("a page of another site sent this request; open the address yourself, or call it from a program")]
+    OtherSite,
+    /// Too much of what costs much.
+    #[error("too many requests from this address; try again in {} s", retry_in.as_secs())]
+    TooManyRequests {
+        /// When the next one is let through.
+        retry_in: Duration,
     },
     /// No admin token, or a wrong one.
     #[error(
@@ -75,14 +113,15 @@ pub struct Guard {
     mode: Mode,
     /// SHA-256 of the admin token; `None`: there is none, nobody is the operator of a public server.
     admin_token: Option<[u8; 32]>,
-    failures: FailureLimit,
+    failures: Limit,
+    costly: Limit,
 }
 
 impl Guard {
     /// A guard for this mode; `admin_token` as [`hash_admin_token`] made it.
     #[must_use]
     pub fn new(mode: Mode, admin_token: Option<[u8; 32]>) -> Self {
-        Self { mode, admin_token, failures: FailureLimit::new() }
+        Self { mode, admin_token, failures: Limit::of(FAILURES_A_MINUTE), costly: Limit::of(COSTLY_A_MINUTE) }
     }
 
     /// The mode.
@@ -95,25 +134,39 @@ impl Guard {
     ///
     /// # Errors
     /// [`Denied::NotLocal`].
-    pub fn anyone(&self, headers: &HeaderMap) -> Result<(), Denied> {
+    pub fn anyone(&self, caller: &Caller<'_>) -> Result<(), Denied> {
         match self.mode {
-            Mode::Local => local::check(headers),
+            Mode::Local => local::check(caller),
             Mode::Open | Mode::Public => Ok(()),
         }
+    }
+
+    /// Anybody, for something that costs much to answer.
+    ///
+    /// # Errors
+    /// [`Denied::TooManyRequests`], only in public mode.
+    pub fn costly(&self, address: IpAddr, now: Timestamp) -> Result<(), Denied> {
+        if self.mode != Mode::Public {
+            return Ok(());
+        }
+        self.costly.check(address, now).map_err(|retry_in| Denied::TooManyRequests { retry_in })?;
+        self.costly.count(address, now);
+        Ok(())
     }
 
     /// An operator: `/register`, `/admin/…`, `/metrics`.
     ///
     /// # Errors
     /// [`Denied`] when the request is not from one.
-    pub fn operator(&self, headers: &HeaderMap, client: IpAddr, now: Timestamp) -> Result<(), Denied> {
-        self.anyone(headers)?;
+    pub fn operator(&self, caller: &Caller<'_>, now: Timestamp) -> Result<(), Denied> {
+        self.anyone(caller)?;
+        other_site::refuse(caller.headers, self.mode)?;
         if self.mode != Mode::Public {
-            return local::refuse_other_sites(headers);
+            return Ok(());
         }
         // People choose admin tokens, so guessing them must be slow: also the right one waits.
-        self.failures.check(client, now)?;
-        let presented = Presented::read(headers).map(|presented| hash_admin_token(presented.password()));
+        self.check_failures(caller, now)?;
+        let presented = Presented::read(caller.headers).map(|presented| hash_admin_token(presented.password()));
         let right = match (&self.admin_token, &presented) {
             (Some(expected), Some(presented)) => bool::from(expected.ct_eq(presented)),
             _ => false,
@@ -122,7 +175,7 @@ impl Guard {
             return Ok(());
         }
         if presented.is_some() {
-            self.failures.count(client, now);
+            self.failures.count(caller.address, now);
         }
         Err(Denied::NotOperator)
     }
@@ -136,13 +189,12 @@ impl Guard {
         &self,
         registered: Option<&Registered>,
         path: &str,
-        headers: &HeaderMap,
-        client: IpAddr,
+        caller: &Caller<'_>,
         now: Timestamp,
     ) -> Result<(), Denied> {
-        self.anyone(headers)?;
+        self.anyone(caller)?;
         if self.mode == Mode::Public {
-            self.api_key(registered, headers, client, now)?;
+            self.api_key(registered, caller, now)?;
         }
         match registered {
             // The registration itself may always be looked at.
@@ -155,28 +207,26 @@ impl Guard {
 
     /// Whether [`Guard::team`] would let this request in. Counts nothing: a caller that is told no asks `team`, which does.
     #[must_use]
-    pub fn would_admit_team(&self, registered: &Registered, path: &str, headers: &HeaderMap, now: Timestamp) -> bool {
-        self.anyone(headers).is_ok()
-            && (self.mode != Mode::Public || presents_api_key(registered, headers, now))
+    pub fn would_admit_team(&self, registered: &Registered, path: &str, caller: &Caller<'_>, now: Timestamp) -> bool {
+        self.anyone(caller).is_ok()
+            && (self.mode != Mode::Public || presents_api_key(registered, caller.headers, now))
             && registered.may_use(path)
     }
 
-    fn api_key(
-        &self,
-        registered: Option<&Registered>,
-        headers: &HeaderMap,
-        client: IpAddr,
-        now: Timestamp,
-    ) -> Result<(), Denied> {
+    fn api_key(&self, registered: Option<&Registered>, caller: &Caller<'_>, now: Timestamp) -> Result<(), Denied> {
         // An api_key has 256 random bits and cannot be guessed: a right one is never held up by a neighbour's failures.
-        if registered.is_some_and(|registered| presents_api_key(registered, headers, now)) {
+        if registered.is_some_and(|registered| presents_api_key(registered, caller.headers, now)) {
             return Ok(());
         }
-        self.failures.check(client, now)?;
-        if Presented::read(headers).is_some() {
-            self.failures.count(client, now);
+        self.check_failures(caller, now)?;
+        if Presented::read(caller.headers).is_some() {
+            self.failures.count(caller.address, now);
         }
         Err(Denied::NotTheTeam)
+    }
+
+    fn check_failures(&self, caller: &Caller<'_>, now: Timestamp) -> Result<(), Denied> {
+        self.failures.check(caller.address, now).map_err(|retry_in| Denied::TooManyFailures { retry_in })
     }
 }
 

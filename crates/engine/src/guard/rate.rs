@@ -1,4 +1,4 @@
-//! How often one client may present wrong credentials.
+//! How often one client may do something in a minute: present wrong credentials, ask for what costs much.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,57 +7,55 @@ use std::time::Duration;
 
 use store::Timestamp;
 
-use super::Denied;
-
-/// So many wrong credentials in a [`WINDOW`] are let through.
-const ALLOWED: u32 = 20;
-
-/// The time in which failures are counted together.
+/// The time in which events are counted together.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// So many clients are remembered at most; the oldest windows go first.
 const MOST_CLIENTS: usize = 10_000;
 
-/// Counts failures by client. Only failures come here, so the lock is not on the way of those who belong.
-pub(super) struct FailureLimit(Mutex<HashMap<IpAddr, Window>>);
+/// Counts events by client. Never on the way of a ready answer: this is a lock.
+pub(super) struct Limit {
+    allowed: u32,
+    windows: Mutex<HashMap<IpAddr, Window>>,
+}
 
 #[derive(Clone, Copy)]
 struct Window {
     began: Timestamp,
-    failures: u32,
+    events: u32,
 }
 
-impl FailureLimit {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(HashMap::new()))
+impl Limit {
+    /// So many events of one client in a [`WINDOW`].
+    pub(super) fn of(allowed: u32) -> Self {
+        Self { allowed, windows: Mutex::new(HashMap::new()) }
     }
 
-    /// Refuses a client that failed too often.
-    pub(super) fn check(&self, client: IpAddr, now: Timestamp) -> Result<(), Denied> {
-        let windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Refuses a client that has used up its window; the error says when the next begins.
+    pub(super) fn check(&self, client: IpAddr, now: Timestamp) -> Result<(), Duration> {
+        let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         match windows.get(&network(client)) {
-            Some(window) if window.failures >= ALLOWED && now < window.began + WINDOW => {
-                let left = (window.began + WINDOW).since(now);
-                Err(Denied::TooManyFailures { retry_in: left.max(Duration::from_secs(1)) })
+            Some(window) if window.events >= self.allowed && now < window.began + WINDOW => {
+                Err((window.began + WINDOW).since(now).max(Duration::from_secs(1)))
             }
             _ => Ok(()),
         }
     }
 
-    /// Counts a failure.
+    /// Counts an event.
     pub(super) fn count(&self, client: IpAddr, now: Timestamp) {
-        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         if windows.len() >= MOST_CLIENTS {
             windows.retain(|_, window| now < window.began + WINDOW);
         }
         if windows.len() >= MOST_CLIENTS {
             windows.clear();
         }
-        let window = windows.entry(network(client)).or_insert(Window { began: now, failures: 0 });
+        let window = windows.entry(network(client)).or_insert(Window { began: now, events: 0 });
         if now >= window.began + WINDOW {
-            *window = Window { began: now, failures: 0 };
+            *window = Window { began: now, events: 0 };
         }
-        window.failures = window.failures.saturating_add(1);
+        window.events = window.events.saturating_add(1);
     }
 }
 
@@ -79,10 +77,10 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(0);
 
     #[test]
-    fn after_too_many_failures_a_client_waits_and_others_do_not() {
-        let limit = FailureLimit::new();
+    fn after_too_many_events_a_client_waits_and_others_do_not() {
+        let limit = Limit::of(20);
         let (one, other) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
-        for _ in 0..ALLOWED {
+        for _ in 0..20 {
             assert_eq!(limit.check(one, NOW), Ok(()));
             limit.count(one, NOW);
         }
@@ -93,10 +91,10 @@ mod tests {
 
     #[test]
     fn the_number_of_remembered_clients_is_bounded() {
-        let limit = FailureLimit::new();
+        let limit = Limit::of(20);
         for number in 0..u32::try_from(MOST_CLIENTS + 5).unwrap() {
             limit.count(IpAddr::V4(number.into()), NOW);
         }
-        assert!(limit.0.lock().unwrap().len() <= MOST_CLIENTS);
+        assert!(limit.windows.lock().unwrap().len() <= MOST_CLIENTS);
     }
 }

@@ -19,12 +19,16 @@ const PAGE: u64 = 500;
 
 /// Does what the command says.
 pub(super) async fn run(config: &Config, command: AppCommand) -> ExitCode {
-    let engine = match Server::build(config).await {
-        Ok(server) => server.engine,
+    let engine = match Server::engine_only(config).await {
+        Ok(engine) => engine,
         Err(error) => return failed(&error.to_string()),
     };
     let done = match command {
-        AppCommand::Add { parameters } => add(&engine, &parameters).await,
+        AppCommand::Add { key, appid, secret, parameters } => {
+            let flags = [("key", key), ("appid", appid), ("secret", secret)];
+            let flags = flags.into_iter().filter_map(|(name, value)| value.map(|value| format!("{name}={value}")));
+            add(&engine, &flags.chain(parameters).collect::<Vec<_>>()).await
+        }
         AppCommand::List => list(&engine).await,
         AppCommand::Show { key } => show(&engine, &key).await,
         AppCommand::Remove { key } => remove(&engine, &key).await,

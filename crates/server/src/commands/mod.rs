@@ -41,7 +41,9 @@ enum Job {
 }
 
 fn run_with(options: &Options, job: Job) -> ExitCode {
-    let environment = |name: &str| std::env::var(name).ok();
+    // The sandbox never follows the settings of a real server that stand in the environment.
+    let is_sandbox = matches!(job, Job::Sandbox(_));
+    let environment = |name: &str| std::env::var(name).ok().filter(|_| !is_sandbox);
     let config = match Config::read(options, &environment) {
         Ok(config) => config,
         Err(problems) => {

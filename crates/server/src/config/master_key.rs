@@ -25,7 +25,10 @@ pub enum MasterKeyError {
         file: PathBuf,
     },
     /// The file cannot be read or made.
-    #[error("the master key {} cannot be used: {error}", file.display())]
+    #[error(
+        "the master key {} cannot be used: {error}; its folder must exist, and this user must be able to read the file, \
+         or to make it beside a new SQLite file (another one is named with --master-key)", file.display()
+    )]
     Unusable {
         /// The file.
         file: PathBuf,
