@@ -44,9 +44,9 @@ async fn guard(
     let path = AppPath::parse(request.uri().path()).ok_or(Error::NoSuchPath)?;
     let rest = percent_decode_str(path.rest).decode_utf8().map_err(|_| Error::NoSuchPath)?;
     let now = engine.clock.now();
-    // Before the database is asked: a stranger to a local server costs nothing.
     let caller = Caller::of(&request, client);
-    engine.guard.anyone(&caller)?;
+    // Before the database is asked: a stranger costs nothing.
+    engine.guard.perhaps_team(&caller)?;
     let registered = engine.directory.find(&path.key, now).await?;
     engine.guard.team(registered.as_deref(), &rest, &caller, now)?;
     let registered = registered.ok_or_else(|| Error::UnknownKey(path.key.into_owned()))?;

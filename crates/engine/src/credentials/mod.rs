@@ -2,7 +2,8 @@
 //!
 //! * [`decide`]: what to do about a value, as a pure function;
 //! * [`schedule`]: when to refresh and when to ask again, as pure functions;
-//! * [`fetch`]: asking WeChat, and storing what it said;
+//! * `ask`: asking WeChat, and what its answer means;
+//! * `refresh`: one refresh under a lease, and storing what came of it;
 //! * [`ages`]: how old they are, for `/metrics`;
 //! * [`refresher`]: the background: what is due, and what other nodes did.
 //!
@@ -12,8 +13,9 @@
 //! What must stay true: a refresh is never tied to the life of the request that started it.
 
 pub mod ages;
+mod ask;
 pub mod decide;
-mod fetch;
+mod refresh;
 pub mod refresher;
 pub mod schedule;
 
@@ -29,7 +31,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
 use self::decide::{Demand, Step, Want, decide};
-use self::fetch::Tried;
+use self::refresh::Tried;
 use crate::apps::Directory;
 use crate::clock::Clock;
 use crate::credential_error::{CredentialError, PATIENCE};

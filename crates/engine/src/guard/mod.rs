@@ -180,6 +180,18 @@ impl Guard {
         Err(Denied::NotOperator)
     }
 
+    /// Whoever may turn out to be a team's own server: everybody who presents something.
+    ///
+    /// # Errors
+    /// [`Denied`] when it is surely none.
+    pub fn perhaps_team(&self, caller: &Caller<'_>) -> Result<(), Denied> {
+        self.anyone(caller)?;
+        if self.mode == Mode::Public && Presented::read(caller.headers).is_none() {
+            return Err(Denied::NotTheTeam);
+        }
+        Ok(())
+    }
+
     /// A team's own server on a path of its registration. `None`: there is no such registration; who has no
     /// credentials for it learns no more than from a wrong api_key.
     ///

@@ -55,6 +55,10 @@ pub(super) fn prepare(options: &mut Options, sandbox: &SandboxOptions) -> Result
         options.master_key = options.master_key.take().or(Some(key));
     }
     options.listen.get_or_insert_with(|| "127.0.0.1:8080".to_owned());
+    // A flag given empty means: not set, whatever the environment says.
+    for option in [&mut options.public_url, &mut options.admin_token, &mut options.tls_cert, &mut options.tls_key] {
+        option.get_or_insert_default();
+    }
     Ok(Prepared { platform, _folder: folder, platform_only: sandbox.platform_only })
 }
 

@@ -1,0 +1,124 @@
+//! Asking WeChat for a token or ticket: what is needed for it, the call, and what the answer means.
+//!
+//! Called by `refresh`, under a lease. Nothing is stored here, and nothing is asked twice but for one case: a refused
+//! token that WeChat still calls current.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use wechat::calls::{AnswerError, Call, Issued, TicketKind, read_access_token, read_ticket};
+use wechat::errcode::ErrorClass;
+use wechat::{ApiError, Appid};
+
+use super::Credentials;
+use super::decide::{Demand, Want, same};
+use crate::credential_error::CredentialError;
+use crate::slot::{Kind, Slot, SlotId};
+
+/// What WeChat wants to see before it gives a value.
+pub(super) enum Need {
+    /// The account's secret.
+    Secret(SecretString),
+    /// A token of the account.
+    Token {
+        /// Which ticket it is for.
+        kind: TicketKind,
+        /// Where the token comes from.
+        tokens: Arc<Slot>,
+        /// The token.
+        token: SecretString,
+    },
+}
+
+/// Why WeChat gave nothing.
+pub(super) enum Miss {
+    /// It refused.
+    Refused(ApiError),
+    /// It calls the token dead that a ticket was asked for with.
+    DeadToken {
+        /// Its words.
+        error: ApiError,
+        /// Where the token came from.
+        tokens: Arc<Slot>,
+        /// The token.
+        token: SecretString,
+    },
+    /// It gave no usable answer.
+    NoAnswer(String),
+    /// The token that a ticket needs is not to be had; that one's failure is remembered already.
+    NoToken(CredentialError),
+    /// Nobody is registered any more who holds the secret.
+    Unregistered,
+}
+
+impl Credentials {
+    /// What has to be at hand to ask for the value of this slot. The outer error is the database's.
+    pub(super) async fn need(&self, slot: &Slot) -> Result<Result<Need, Miss>, CredentialError> {
+        let Some(app) = self.0.directory.best_for(&slot.id, self.0.clock.now()).await? else {
+            return Ok(Err(Miss::Unregistered));
+        };
+        let kind = match slot.id.kind {
+            Kind::Jsapi => TicketKind::Jsapi,
+            Kind::WxCard => TicketKind::WxCard,
+            Kind::Stable | Kind::Classic | Kind::Wecom => return Ok(Ok(Need::Secret(app.secrets.secret))),
+        };
+        let tokens = self.0.slots.slot(SlotId::new(app.settings.token_mode.into(), &slot.id.appid));
+        match self.valid(&tokens).await {
+            Ok(token) => Ok(Ok(Need::Token { kind, tokens, token: token.value.clone() })),
+            Err(CredentialError::Store(error)) => Err(CredentialError::Store(error)),
+            Err(error) => Ok(Err(Miss::NoToken(error))),
+        }
+    }
+
+    /// Asks for the value of this slot.
+    pub(super) async fn ask(&self, slot: &Slot, need: &Need, demand: &Demand, force: bool) -> Result<Issued, Miss> {
+        let secret = match need {
+            Need::Secret(secret) => secret,
+            Need::Token { kind, tokens, token } => return self.ask_for_ticket(*kind, tokens, token).await,
+        };
+        let issued = self.ask_for_token(&slot.id, secret, force).await?;
+        match &demand.want {
+            // WeChat still calls the refused token current: only a forced refresh gives another.
+            Want::Healed(dead) if slot.id.kind == Kind::Stable && same(&issued.value, dead) => {
+                self.ask_for_token(&slot.id, secret, true).await
+            }
+            _ => Ok(issued),
+        }
+    }
+
+    /// Asks for a token with this secret.
+    pub(super) async fn ask_for_token(&self, id: &SlotId, secret: &SecretString, force: bool) -> Result<Issued, Miss> {
+        self.send(&token_call(id.kind, &id.appid, secret, force), read_access_token).await
+    }
+
+    async fn ask_for_ticket(&self, kind: TicketKind, tokens: &Arc<Slot>, token: &SecretString) -> Result<Issued, Miss> {
+        match self.send(&Call::ticket(kind, token), read_ticket).await {
+            Err(Miss::Refused(error)) if error.errcode.class() == ErrorClass::TokenDead => {
+                Err(Miss::DeadToken { error, tokens: Arc::clone(tokens), token: token.clone() })
+            }
+            other => other,
+        }
+    }
+
+    async fn send(&self, call: &Call, read: fn(&[u8]) -> Result<Issued, AnswerError>) -> Result<Issued, Miss> {
+        let body = self.0.upstream.send(call).await.map_err(|error| Miss::NoAnswer(error.to_string()))?;
+        let answer = read(&body);
+        match &answer {
+            Ok(_) => self.0.upstream.count_answer(call, "0"),
+            Err(AnswerError::Refused(error)) => self.0.upstream.count_answer(call, &error.errcode.to_string()),
+            Err(AnswerError::Malformed(_)) => self.0.upstream.count_answer(call, "malformed"),
+        }
+        answer.map_err(|error| match error {
+            AnswerError::Refused(error) => Miss::Refused(error),
+            AnswerError::Malformed(_) => Miss::NoAnswer(format!("{}: {error}", call.path)),
+        })
+    }
+}
+
+fn token_call(kind: Kind, appid: &Appid, secret: &SecretString, force: bool) -> Call {
+    match kind {
+        Kind::Classic => Call::classic_token(appid, secret),
+        Kind::Wecom => Call::wecom_token(appid, secret),
+        Kind::Stable | Kind::Jsapi | Kind::WxCard => Call::stable_token(appid, secret, force),
+    }
+}
