@@ -67,7 +67,7 @@ pub enum Error {
     #[error("{0}")]
     Conflict(String),
     /// WeChat could not be asked.
-    #[error("{reason}; it is asked again in {} s", retry_in.as_secs().max(1))]
+    #[error("{reason}; {}", when_again(*retry_in))]
     Unreachable {
         /// What happened.
         reason: String,
@@ -83,6 +83,13 @@ pub enum Error {
     /// The proxy's own fault.
     #[error("wechat-proxy failed inside ({0}); its log says more under this request id")]
     Internal(&'static str),
+}
+
+fn when_again(retry_in: Duration) -> String {
+    match retry_in.as_secs() {
+        _ if retry_in.is_zero() => "try again".to_owned(),
+        seconds => format!("it is asked again in {} s", seconds.max(1)),
+    }
 }
 
 /// How an error is answered.

@@ -57,14 +57,17 @@ fn run_with(options: &Options, job: Job) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("the runtime could not be started: {error}")),
     };
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         match job {
             Job::Serve => serve::run(&config).await,
             Job::Sandbox(prepared) => sandbox::run(&config, prepared).await,
             Job::App(command) => app::run(&config, command).await,
             Job::Check => check::run(&config).await,
         }
-    })
+    });
+    // Not dropped: that would wait for a name lookup that the operating system does not finish.
+    runtime.shutdown_background();
+    code
 }
 
 /// One thread where there is one core (or `TOKIO_WORKER_THREADS=1`): without work stealing it is faster there.

@@ -17,6 +17,7 @@ use url::Url;
 
 use self::layers::{Layers, Problem};
 use crate::cli::Options;
+use crate::tls;
 
 /// The exit code for a wrong configuration (`EX_USAGE` of sysexits.h).
 pub const EXIT_CODE: u8 = 64;
@@ -181,7 +182,13 @@ impl Reader<'_> {
 
     fn tls(&mut self) -> Option<TlsFiles> {
         match (self.layers.value("tls-cert"), self.layers.value("tls-key")) {
-            (Some(cert), Some(key)) => Some(TlsFiles { cert: cert.into(), key: key.into() }),
+            (Some(cert), Some(key)) => {
+                let files = TlsFiles { cert: cert.into(), key: key.into() };
+                if let Err(error) = tls::acceptor(&files) {
+                    self.problems.push(Problem(error.to_string()));
+                }
+                Some(files)
+            }
             (None, None) => None,
             (Some(_), None) => {
                 self.problem("tls-cert", "needs --tls-key beside it");
@@ -283,6 +290,16 @@ mod tests {
         std::fs::write(&file, "\nadmin-token = 'HUSH\n").unwrap();
         let problem = read(&options, &[]).unwrap_err().remove(0);
         assert!(problem.contains("line 2") && !problem.contains("HUSH"), "{problem}");
+    }
+
+    #[test]
+    fn a_certificate_that_cannot_be_used_is_a_problem_of_the_configuration() {
+        let key = tempfile::NamedTempFile::new().unwrap();
+        let nothing = Some(key.path().display().to_string());
+        let options = Options { tls_cert: Some("missing.pem".into()), tls_key: nothing.clone(), ..Options::default() };
+        assert!(read(&options, &[]).unwrap_err()[0].contains("missing.pem"));
+        let options = Options { tls_cert: nothing.clone(), tls_key: nothing, ..Options::default() };
+        assert!(read(&options, &[]).unwrap_err()[0].contains("no certificate in PEM"));
     }
 
     #[test]
