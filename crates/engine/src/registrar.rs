@@ -6,9 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use store::{App, PreviousKey, Removed, Secrets, Settings, Store, StoreError, Timestamp};
-use subtle::ConstantTimeEq;
 use wechat::Errcode;
 
 use crate::apps::Directory;
@@ -16,6 +15,7 @@ use crate::apps::parameters::{Change, ListField, PlainField, Registration, Rotat
 use crate::clock::Clock;
 use crate::credential_error::{CredentialError, PATIENCE};
 use crate::credentials::Credentials;
+use crate::credentials::decide::same;
 use crate::random::{Random, secret_key};
 use crate::slot::{SlotId, SlotTable};
 
@@ -318,8 +318,4 @@ fn list_place(settings: &mut Settings, field: ListField) -> &mut Vec<String> {
         ListField::Allow => &mut settings.allow,
         ListField::MsgCall => &mut settings.msg_call,
     }
-}
-
-fn same(one: &SecretString, other: &SecretString) -> bool {
-    one.expose_secret().as_bytes().ct_eq(other.expose_secret().as_bytes()).into()
 }

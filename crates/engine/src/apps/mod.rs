@@ -1,7 +1,7 @@
 //! Registrations: what `/register` is asked, and what this node knows of what is stored.
 //!
 //! * [`parameters`]: the parameters of a registration, parsed into types that cannot be wrong;
-//! * [`scope`], [`allowed_host`]: the two small languages in them;
+//! * `values`: their values, one by one; [`scope`], [`allowed_host`]: the two small languages in them;
 //! * [`directory`]: the registrations in memory;
 //! * [`view`]: a registration as it may be shown.
 
@@ -9,6 +9,7 @@ pub mod allowed_host;
 pub mod directory;
 pub mod parameters;
 pub mod scope;
+mod values;
 pub mod view;
 
 pub use directory::{Directory, Registered, Wanted};

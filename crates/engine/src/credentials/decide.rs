@@ -103,7 +103,7 @@ pub fn decide(row: &Credential, demand: &Demand, now: Timestamp) -> Step {
 }
 
 /// Compares two secrets in constant time.
-pub(super) fn same(one: &SecretString, other: &SecretString) -> bool {
+pub(crate) fn same(one: &SecretString, other: &SecretString) -> bool {
     one.expose_secret().as_bytes().ct_eq(other.expose_secret().as_bytes()).into()
 }
 

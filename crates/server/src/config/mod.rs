@@ -17,7 +17,7 @@ use url::Url;
 
 use self::layers::{Layers, Problem};
 use crate::cli::Options;
-use crate::tls;
+use crate::tls::{self, TlsFiles};
 
 /// The exit code for a wrong configuration (`EX_USAGE` of sysexits.h).
 pub const EXIT_CODE: u8 = 64;
@@ -43,15 +43,6 @@ pub struct Config {
     pub hosts: Hosts,
     /// How to log; `None`: by where the log goes.
     pub log: Option<LogFormat>,
-}
-
-/// The two files of TLS.
-#[derive(Debug, Clone)]
-pub struct TlsFiles {
-    /// Certificate chain, PEM.
-    pub cert: PathBuf,
-    /// Private key, PEM.
-    pub key: PathBuf,
 }
 
 /// How the log is written.

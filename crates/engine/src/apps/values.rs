@@ -1,0 +1,139 @@
+//! The values of the parameters of `/register`, one by one: a text goes in, a value or a sentence about it comes out.
+//!
+//! The sentence continues the name of the parameter and never holds the value. What must stay true: what WeChat's
+//! consoles give out is accepted as it is copied.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use store::{PayVersion, TokenMode};
+
+use super::allowed_host::AllowedHost;
+use super::parameters::{ListField, PlainField, SecretField};
+use super::scope::Scope;
+
+/// Longest certificate or private key, in bytes.
+const MAX_PEM: usize = 64 * 1024;
+
+/// Longest `expires`, in seconds: ten years.
+const MAX_EXPIRES: u64 = 10 * 366 * 24 * 3600;
+
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err("is true or false".to_owned()),
+    }
+}
+
+pub(super) fn token_mode(text: &str) -> Result<TokenMode, String> {
+    match text {
+        "stable" => Ok(TokenMode::Stable),
+        "classic" => Ok(TokenMode::Classic),
+        _ => Err("is 'stable' (cgi-bin/stable_token, the default) or 'classic' (cgi-bin/token)".to_owned()),
+    }
+}
+
+pub(super) fn pay_version(text: &str) -> Result<PayVersion, String> {
+    match text {
+        "v2" => Ok(PayVersion::V2),
+        "v3" => Ok(PayVersion::V3),
+        _ => Err("is 'v2' or 'v3'; leave it out to use v3 whenever its keys are registered".to_owned()),
+    }
+}
+
+pub(super) fn expires(text: &str) -> Result<Duration, String> {
+    match text.parse::<u64>() {
+        Ok(seconds @ 1..=MAX_EXPIRES) => Ok(Duration::from_secs(seconds)),
+        _ => {
+            Err("is a whole number of seconds from 1 to ten years; give it empty for a registration that stays".into())
+        }
+    }
+}
+
+pub(super) fn app_secret(text: &str) -> Result<SecretString, String> {
+    if text.len() > 256 || !is_printable(text) {
+        return Err("is at most 256 printable characters; copy it again from the account's console".to_owned());
+    }
+    Ok(text.into())
+}
+
+pub(super) fn plain_value(field: PlainField, text: &str) -> Result<String, String> {
+    match field {
+        PlainField::MchId if text.len() > 32 || !text.bytes().all(|b| b.is_ascii_digit()) => {
+            Err("is the merchant's number, digits only".to_owned())
+        }
+        PlainField::ServerIp if IpAddr::from_str(text).is_err() => {
+            Err("is the IP address that WeChat Pay is told as the caller's".to_owned())
+        }
+        PlainField::MchSerial if text.len() > 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            Err("is the serial number of the merchant's certificate, hexadecimal".to_owned())
+        }
+        PlainField::PayKeyId if text.len() > 128 || !is_printable(text) => {
+            Err("is the id of WeChat Pay's public key, like PUB_KEY_ID_…".to_owned())
+        }
+        PlainField::PayPublicKey if text.len() > MAX_PEM || !is_pem_or_base64(text) => {
+            Err("is WeChat Pay's public key in PEM".to_owned())
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
+pub(super) fn secret_value(field: SecretField, text: &str) -> Result<SecretString, String> {
+    let good = match field {
+        SecretField::Token => text.len() <= 64 && is_printable(text),
+        SecretField::Aes => is_encoding_aes_key(text),
+        SecretField::MchKey => text.len() <= 128 && is_printable(text),
+        SecretField::Apiv3Key => text.len() == 32 && is_printable(text),
+        SecretField::MchPrivateKey | SecretField::MchCert => text.len() <= MAX_PEM && is_pem_or_base64(text),
+    };
+    if good {
+        return Ok(text.into());
+    }
+    Err(match field {
+        SecretField::Token => "is the Token of the message settings, at most 64 printable characters",
+        SecretField::Aes => "is the EncodingAESKey of the message settings: 43 letters and digits",
+        SecretField::MchKey => "is the merchant's API v2 key, at most 128 printable characters",
+        SecretField::Apiv3Key => "is the merchant's APIv3 key: exactly 32 characters",
+        SecretField::MchPrivateKey => "is the merchant's private key (apiclient_key.pem) in PEM",
+        SecretField::MchCert => "is the merchant's certificate and key, in PEM or as base64 of apiclient_cert.p12",
+    }
+    .to_owned())
+}
+
+pub(super) fn list_value(field: ListField, text: &str) -> Result<String, String> {
+    match field {
+        ListField::Call => Scope::parse(text).map(|scope| scope.as_str().to_owned()).map_err(str::to_owned),
+        ListField::Allow => AllowedHost::parse(text).map(|host| host.to_string()).map_err(str::to_owned),
+        ListField::MsgCall => backend_url(text),
+    }
+}
+
+fn backend_url(text: &str) -> Result<String, String> {
+    let wrong = "is an http:// or https:// URL, or a path on this server's own address that starts with '/'";
+    if text.len() > 2048 || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(wrong.to_owned());
+    }
+    if text.starts_with('/') && !text.starts_with("//") {
+        return Ok(text.to_owned());
+    }
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => Ok(text.to_owned()),
+        _ => Err(wrong.to_owned()),
+    }
+}
+
+/// 43 characters of base64: 32 bytes without their padding (`EncodingAESKey`, message encryption document).
+fn is_encoding_aes_key(text: &str) -> bool {
+    text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
+}
+
+fn is_printable(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+fn is_pem_or_base64(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_graphic() || matches!(b, b' ' | b'\n' | b'\r' | b'\t'))
+}
