@@ -151,15 +151,17 @@ impl Store {
         within("the id of a credential", MAX_CREDENTIAL_ID_BYTES, id)?;
         within("the appid", MAX_APPID_BYTES, appid)?;
         within("the owner of a lease", MAX_OWNER_BYTES, owner)?;
-        let free = Condition::any().add(Column::LeaseOwner.is_null()).add(Column::LeaseUntil.lte(now.as_millis()));
         let lease = ActiveModel {
             lease_owner: Set(Some(owner.as_bytes().to_vec())),
             lease_until: Set(Some(until.as_millis())),
             due_at: Set(until.as_millis()),
             ..ActiveModel::default()
         };
-        let claim =
-            Entity::update_many().set(lease.clone()).filter(one(id)).filter(Column::Version.eq(version)).filter(free);
+        let claim = Entity::update_many()
+            .set(lease.clone())
+            .filter(one(id))
+            .filter(Column::Version.eq(version))
+            .filter(without_lease(now));
         let first = ActiveModel {
             id: Set(id.as_bytes().to_vec()),
             appid: Set(appid.as_bytes().to_vec()),
@@ -225,8 +227,8 @@ impl Store {
             .await
     }
 
-    /// Gives a lease back without an outcome; the credential is due again as it was before. Does nothing when `owner`
-    /// no longer holds it.
+    /// Gives a lease back without an outcome: the credential is due again as it was before, and one that the claim created
+    /// is gone again. Does nothing when `owner` no longer holds it.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -235,7 +237,36 @@ impl Store {
             .col_expr(Column::DueAt, Expr::col(Column::RefreshAt))
             .col_expr(Column::LeaseUntil, Expr::value(None::<i64>))
             .col_expr(Column::LeaseOwner, Expr::value(None::<Vec<u8>>));
-        self.database.write(|tx| async move { update.clone().exec(&*tx).await }).await.map(|_| ())
+        let created = &Entity::delete_many()
+            .filter(one(id))
+            .filter(Column::LeaseOwner.eq(owner.as_bytes().to_vec()))
+            .filter(Column::Version.eq(0));
+        self.database
+            .write(|tx| async move {
+                if created.clone().exec(&*tx).await?.rows_affected == 0 {
+                    update.clone().exec(&*tx).await?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Removes a credential that no registration needs any more, if it has still this version and nobody is renewing it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn remove_credential(&self, id: &str, version: i64, now: Timestamp) -> Result<(), StoreError> {
+        let unused =
+            &Entity::delete_many().filter(one(id)).filter(Column::Version.eq(version)).filter(without_lease(now));
+        self.database
+            .write(|tx| async move {
+                let tx = &*tx;
+                if unused.clone().exec(tx).await?.rows_affected == 1 {
+                    announce(tx, &Subject::Credential(id.to_owned()), now).await?;
+                }
+                Ok(())
+            })
+            .await
     }
 
     /// Forgets that renewing the credentials of an account failed, as after its secret was corrected: they are due at
@@ -331,6 +362,11 @@ fn outcome(refresh_at: Timestamp) -> ActiveModel {
 
 fn one(id: &str) -> Condition {
     Condition::all().add(Column::Id.eq(id.as_bytes().to_vec()))
+}
+
+/// Nobody holds the lease, or it is over.
+fn without_lease(now: Timestamp) -> Condition {
+    Condition::any().add(Column::LeaseOwner.is_null()).add(Column::LeaseUntil.lte(now.as_millis()))
 }
 
 fn of(appid: &[u8]) -> Condition {

@@ -62,14 +62,14 @@ pub(super) fn app_secret(text: &str) -> Result<SecretString, String> {
 
 pub(super) fn plain_value(field: PlainField, text: &str) -> Result<String, String> {
     match field {
-        PlainField::MchId if text.len() > 32 || !text.bytes().all(|b| b.is_ascii_digit()) => {
-            Err("is the merchant's number, digits only".to_owned())
+        PlainField::MchId if text.len() > 32 || !text.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+            Err("is the merchant's number, like 1900000109".to_owned())
         }
         PlainField::ServerIp if IpAddr::from_str(text).is_err() => {
             Err("is the IP address that WeChat Pay is told as the caller's".to_owned())
         }
-        PlainField::MchSerial if text.len() > 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) => {
-            Err("is the serial number of the merchant's certificate, hexadecimal".to_owned())
+        PlainField::MchSerial if text.len() > 64 || !text.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+            Err("is the serial number of the merchant's certificate, 40 letters and digits".to_owned())
         }
         PlainField::PayKeyId if text.len() > 128 || !is_printable(text) => {
             Err("is the id of WeChat Pay's public key, like PUB_KEY_ID_…".to_owned())

@@ -1,11 +1,13 @@
 //! Asking WeChat for a token or ticket: what is needed for it, the call, and what the answer means.
 //!
-//! Called by `refresh`, under a lease. Nothing is stored here, and nothing is asked twice but for one case: a refused
+//! Called by `refresh`, under a lease. No answer is stored here, and nothing is asked twice but for one case: a refused
 //! token that WeChat still calls current.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
+use store::Credential;
 use wechat::calls::{AnswerError, Call, Issued, TicketKind, read_access_token, read_ticket};
 use wechat::errcode::ErrorClass;
 use wechat::{ApiError, Appid};
@@ -47,15 +49,18 @@ pub(super) enum Miss {
     NoAnswer(String),
     /// The token that a ticket needs is not to be had; that one's failure is remembered already.
     NoToken(CredentialError),
-    /// Nobody is registered any more who holds the secret.
-    Unregistered,
 }
 
 impl Credentials {
-    /// What has to be at hand to ask for the value of this slot. The outer error is the database's.
-    pub(super) async fn need(&self, slot: &Slot) -> Result<Result<Need, Miss>, CredentialError> {
-        let Some(app) = self.0.directory.best_for(&slot.id, self.0.clock.now()).await? else {
-            return Ok(Err(Miss::Unregistered));
+    /// What has to be at hand to ask for the value of this slot. The outer error ends the matter: the database does not
+    /// answer, or no registration needs this credential any more, which is then removed.
+    pub(super) async fn need(&self, slot: &Slot, row: &Credential) -> Result<Result<Need, Miss>, CredentialError> {
+        let now = self.0.clock.now();
+        let Some(app) = self.0.directory.best_for(&slot.id, now).await? else {
+            self.0.store.remove_credential(&slot.id.to_string(), row.version, now).await?;
+            self.reload(slot).await?;
+            let reason = "no registration of this account is left".to_owned();
+            return Err(CredentialError::Unreachable { reason, retry_in: Duration::ZERO });
         };
         let kind = match slot.id.kind {
             Kind::Jsapi => TicketKind::Jsapi,

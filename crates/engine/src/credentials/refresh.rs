@@ -18,9 +18,6 @@ use crate::credential_error::CredentialError;
 use crate::random::unique_name;
 use crate::slot::{Slot, SlotId};
 
-/// How long a credential without a registration is left alone; a new registration of its account ends this.
-const UNREGISTERED_RETRY: Duration = Duration::from_secs(1800);
-
 /// What came of a try to refresh.
 pub(super) enum Tried {
     /// Somebody else was faster; look at the database again.
@@ -40,7 +37,7 @@ impl Credentials {
         last_try: bool,
     ) -> Result<Tried, CredentialError> {
         // Before the lease is claimed: waiting for a token may take longer than a lease lasts.
-        let need = self.need(slot).await?;
+        let need = self.need(slot, row).await?;
         let asked_at = self.0.clock.now();
         let Some(owner) = self.claim(slot, row, asked_at).await? else {
             return Ok(Tried::Overtaken);
@@ -90,7 +87,6 @@ impl Credentials {
             Miss::Refused(error) | Miss::DeadToken { error, .. } => CredentialError::Refused { error, retry_in },
             Miss::NoAnswer(reason) => CredentialError::Unreachable { reason, retry_in },
             Miss::NoToken(error) => error,
-            Miss::Unregistered => CredentialError::TimedOut,
         })
     }
 
@@ -183,7 +179,6 @@ impl Credentials {
             }
             Miss::NoToken(CredentialError::Unreachable { reason, retry_in }) => (None, reason, soon(retry_in)),
             Miss::NoToken(error) => (None, error.to_string(), soon(Duration::ZERO)),
-            Miss::Unregistered => (None, "no registration of this account is left".to_owned(), UNREGISTERED_RETRY),
         }
     }
 }

@@ -186,6 +186,7 @@ impl Guard {
     /// [`Denied`] when it is surely none.
     pub fn perhaps_team(&self, caller: &Caller<'_>) -> Result<(), Denied> {
         self.anyone(caller)?;
+        other_site::refuse(caller.headers, self.mode)?;
         if self.mode == Mode::Public && Presented::read(caller.headers).is_none() {
             return Err(Denied::NotTheTeam);
         }
@@ -205,6 +206,7 @@ impl Guard {
         now: Timestamp,
     ) -> Result<(), Denied> {
         self.anyone(caller)?;
+        other_site::refuse(caller.headers, self.mode)?;
         if self.mode == Mode::Public {
             self.api_key(registered, caller, now)?;
         }
@@ -221,6 +223,7 @@ impl Guard {
     #[must_use]
     pub fn would_admit_team(&self, registered: &Registered, path: &str, caller: &Caller<'_>, now: Timestamp) -> bool {
         self.anyone(caller).is_ok()
+            && other_site::refuse(caller.headers, self.mode).is_ok()
             && (self.mode != Mode::Public || presents_api_key(registered, caller.headers, now))
             && registered.may_use(path)
     }

@@ -1,5 +1,6 @@
-//! Requests that a page of another site makes a browser send to an operator's path. Without this refusal any page on the
-//! web could register accounts on a developer's machine, or with the credentials that a browser remembers.
+//! Requests that a page of another site makes a browser send to paths of operators and teams. Without this refusal any
+//! page on the web could register accounts or force refreshes on a developer's machine, or with the credentials that a
+//! browser remembers.
 
 use http::HeaderMap;
 use http::header::{HOST, HeaderName, ORIGIN};

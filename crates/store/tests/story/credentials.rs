@@ -75,6 +75,22 @@ pub(crate) async fn a_lease_is_taken_over_after_its_end(fresh: &Fresh) {
     let seen = store.credential("token:wx1").await.unwrap().unwrap();
     assert_eq!((seen.value.unwrap().expose_secret(), seen.forced_at), ("in time", Some(later(16))));
 
+    // Nothing stays of a claim that created the credential and is given back.
+    assert!(claim(&store, "new", "gives back", 0, NOW).await);
+    store.release_credential("new", "another").await.unwrap();
+    assert!(store.credential("new").await.unwrap().is_some());
+    store.release_credential("new", "gives back").await.unwrap();
+    assert!(store.credential("new").await.unwrap().is_none());
+
+    // What no registration needs is removed, but not under somebody's hands.
+    assert!(claim(&store, "unused", "a", 0, NOW).await);
+    store.remove_credential("unused", 0, later(14)).await.unwrap();
+    assert!(store.complete_credential("unused", "a", &value("v")).await.unwrap(), "it was held");
+    store.remove_credential("unused", 0, later(14)).await.unwrap();
+    assert!(store.credential("unused").await.unwrap().is_some(), "it has another version by now");
+    store.remove_credential("unused", 1, later(14)).await.unwrap();
+    assert!(store.credential("unused").await.unwrap().is_none());
+
     // A lease that is given back is free at once.
     assert!(claim(&store, "token:wx1", "gives back", 1, later(20)).await);
     store.release_credential("token:wx1", "gives back").await.unwrap();

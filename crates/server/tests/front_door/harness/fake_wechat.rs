@@ -1,0 +1,222 @@
+//! A WeChat that does as it is told, over real HTTP: for what the sandbox, which keeps WeChat's rules, cannot say.
+//!
+//! It counts what arrives by path. Untold, it gives out a new token or ticket on each call. It answers byte by byte
+//! itself, so that it can break off wherever a test wants it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use super::eventually;
+
+/// The path of stable tokens, the product's default.
+pub(crate) const STABLE: &str = "/cgi-bin/stable_token";
+/// The path of classic tokens.
+pub(crate) const CLASSIC: &str = "/cgi-bin/token";
+/// The path of tickets.
+pub(crate) const TICKET: &str = "/cgi-bin/ticket/getticket";
+
+/// One answer.
+#[derive(Debug, Clone)]
+pub(crate) enum Reply {
+    /// A new token (or ticket) that lives so many seconds.
+    Issue(u64),
+    /// HTTP 200 with this JSON.
+    Json(Value),
+    /// Any status with any body.
+    Http(u16, &'static str),
+    /// HTTP 200 with this type and body.
+    Page(&'static str, &'static str),
+    /// Closes the connection without a byte.
+    Drop,
+    /// Promises the whole answer and closes in its middle.
+    Half,
+    /// Says the first half of the answer as if it were all.
+    Cut,
+    /// Never answers.
+    Hang,
+}
+
+impl Reply {
+    /// WeChat's refusal.
+    pub(crate) fn errcode(errcode: i64, errmsg: &str) -> Self {
+        Self::Json(json!({"errcode": errcode, "errmsg": errmsg}))
+    }
+}
+
+/// A call as it arrived.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrived {
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) body: String,
+}
+
+#[derive(Default)]
+struct State {
+    arrived: Vec<Arrived>,
+    next: HashMap<String, VecDeque<Reply>>,
+    always: HashMap<String, Reply>,
+    /// What was given out, and when it ends.
+    issued: HashMap<String, Instant>,
+}
+
+/// The running fake. It stops when it is dropped.
+pub(crate) struct FakeWechat {
+    pub(crate) url: String,
+    shared: Arc<Shared>,
+    _stop: DropGuard,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    closed: watch::Sender<bool>,
+}
+
+impl FakeWechat {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let shared = Arc::new(Shared { state: Mutex::default(), closed: watch::Sender::new(false) });
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (serving, stopped) = (Arc::clone(&shared), stop.clone());
+        tasks.clone().spawn(async move {
+            while let Some(Ok((stream, _))) = stopped.run_until_cancelled(listener.accept()).await {
+                let (serving, stopped) = (Arc::clone(&serving), stopped.clone());
+                tasks.spawn(async move { stopped.run_until_cancelled(serving.connection(stream)).await });
+            }
+        });
+        Self { url, shared, _stop: stop.drop_guard() }
+    }
+
+    /// The next call of this path gets this answer; several are given in their order.
+    pub(crate) fn next(&self, path: &str, reply: Reply) {
+        self.shared.state.lock().unwrap().next.entry(path.to_owned()).or_default().push_back(reply);
+    }
+
+    /// Every call of this path gets this answer from now on.
+    pub(crate) fn always(&self, path: &str, reply: Reply) {
+        self.shared.state.lock().unwrap().always.insert(path.to_owned(), reply);
+    }
+
+    /// Calls wait from now on until the door is opened; they are counted when they arrive.
+    pub(crate) fn close_the_door(&self) {
+        self.shared.closed.send_replace(true);
+    }
+
+    pub(crate) fn open_the_door(&self) {
+        self.shared.closed.send_replace(false);
+    }
+
+    /// How many calls of this path arrived.
+    pub(crate) fn calls(&self, path: &str) -> usize {
+        self.arrived(path).len()
+    }
+
+    /// The calls of this path in their order.
+    pub(crate) fn arrived(&self, path: &str) -> Vec<Arrived> {
+        let state = self.shared.state.lock().unwrap();
+        state.arrived.iter().filter(|call| call.path == path).cloned().collect()
+    }
+
+    /// How many calls arrived in all.
+    pub(crate) fn all_calls(&self) -> usize {
+        self.shared.state.lock().unwrap().arrived.len()
+    }
+
+    pub(crate) async fn has_received(&self, path: &str, calls: usize) {
+        eventually(&format!("{calls} calls of {path}"), async || self.calls(path) >= calls).await;
+    }
+
+    /// Whether this token or ticket was given out here and is not over.
+    pub(crate) fn is_good(&self, token: &str) -> bool {
+        self.shared.state.lock().unwrap().issued.get(token).is_some_and(|end| Instant::now() < *end)
+    }
+}
+
+impl Shared {
+    async fn connection(&self, stream: TcpStream) {
+        let mut stream = BufReader::new(stream);
+        while let Some(call) = read_call(&mut stream).await {
+            let reply = self.receive(call.clone());
+            let mut closed = self.closed.subscribe();
+            let _ = closed.wait_for(|closed| !closed).await;
+            if !self.answer(&mut stream, &call, reply).await {
+                return;
+            }
+        }
+    }
+
+    fn receive(&self, call: Arrived) -> Reply {
+        let mut state = self.state.lock().unwrap();
+        let next = state.next.get_mut(&call.path).and_then(VecDeque::pop_front);
+        let reply = next.or_else(|| state.always.get(&call.path).cloned()).unwrap_or(Reply::Issue(7200));
+        state.arrived.push(call);
+        reply
+    }
+
+    /// False: the connection ends with this.
+    async fn answer(&self, stream: &mut BufReader<TcpStream>, call: &Arrived, reply: Reply) -> bool {
+        let json = "application/json; encoding=utf-8";
+        let (head, body) = match reply {
+            Reply::Issue(seconds) => http(200, json, &self.issue(call, seconds).to_string()),
+            Reply::Json(value) => http(200, json, &value.to_string()),
+            Reply::Http(status, body) => http(status, "text/html", body),
+            Reply::Page(content_type, body) => http(200, content_type, body),
+            Reply::Cut => {
+                let whole = self.issue(call, 7200).to_string();
+                http(200, json, whole.get(..whole.len() / 2).unwrap())
+            }
+            Reply::Half => {
+                let (head, body) = http(200, json, &self.issue(call, 7200).to_string());
+                (head, body.get(..body.len() / 2).unwrap().to_owned())
+            }
+            Reply::Drop => return false,
+            Reply::Hang => std::future::pending().await,
+        };
+        let sent = stream.get_mut().write_all(format!("{head}{body}").as_bytes()).await;
+        sent.is_ok() && head.contains(&format!("content-length: {}\r\n", body.len()))
+    }
+
+    fn issue(&self, call: &Arrived, seconds: u64) -> Value {
+        let mut state = self.state.lock().unwrap();
+        let kind = if call.path == TICKET { "ticket" } else { "access_token" };
+        let value = format!("{}_FAKE{kind}_{}", 80 + state.issued.len(), "x".repeat(100));
+        state.issued.insert(value.clone(), Instant::now() + Duration::from_secs(seconds));
+        json!({"errcode": 0, "errmsg": "ok", kind: value, "expires_in": seconds})
+    }
+}
+
+fn http(status: u16, content_type: &str, body: &str) -> (String, String) {
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status} Told\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n");
+    (head, body.to_owned())
+}
+
+async fn read_call(stream: &mut BufReader<TcpStream>) -> Option<Arrived> {
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await.ok()? == 0 {
+            return None;
+        }
+        match line.trim_end() {
+            "" => break,
+            line => lines.push(line.to_owned()),
+        }
+    }
+    let target = lines.first()?.split(' ').nth(1)?;
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let lengths =
+        lines.iter().filter_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+    let mut body = vec![0; lengths.max().unwrap_or(0)];
+    stream.read_exact(&mut body).await.ok()?;
+    Some(Arrived { path: path.to_owned(), query: query.to_owned(), body: String::from_utf8(body).ok()? })
+}

@@ -1,0 +1,31 @@
+//! What the tests are made of: servers, peers, databases, callers; and waiting for a condition instead of sleeping.
+
+pub(crate) mod caller;
+pub(crate) mod databases;
+pub(crate) mod fake_wechat;
+pub(crate) mod playground;
+pub(crate) mod process;
+pub(crate) mod relay;
+pub(crate) mod server;
+
+use std::time::{Duration, Instant};
+
+/// Longer than anything here takes; a condition that does not come true by then never will.
+pub(crate) const TOO_LONG: Duration = Duration::from_secs(40);
+
+/// Looks again and again until `condition` holds, and fails with `what` when it never does.
+pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let begin = Instant::now();
+    while !condition().await {
+        assert!(begin.elapsed() < TOO_LONG, "waited {TOO_LONG:?} in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Fails instead of waiting for ever.
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(TOO_LONG, future).await {
+        Ok(done) => done,
+        Err(_) => panic!("took longer than {TOO_LONG:?}: {what}"),
+    }
+}

@@ -1,0 +1,22 @@
+//! The product through its front door: a real server, real databases, a real peer over HTTP.
+//!
+//! The peer is the sandbox where WeChat's own rules matter, and a fake that does as it is told where they are broken.
+//! Nothing here waits for a fixed time: it looks for a condition, with a deadline. PostgreSQL and MariaDB are named by
+//! `WECHAT_PROXY_TEST_POSTGRES` and `WECHAT_PROXY_TEST_MYSQL`, as for the tests of the store.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "a test says what it skips")]
+
+mod harness;
+
+mod bad_input;
+mod command_line;
+mod guard;
+mod nodes;
+mod operation;
+mod registration;
+mod restarts;
+mod secrets;
+mod small_ones;
+mod tickets;
+mod tokens;
+mod upstream_failures;
