@@ -13,6 +13,7 @@ use engine::apps::view::View;
 use engine::guard::Caller;
 use http::header::CONTENT_TYPE;
 use secrecy::ExposeSecret;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::answer::{Error, json_of};
@@ -46,10 +47,18 @@ async fn register(State(engine): State<Arc<Engine>>, parameters: Parameters) -> 
     let registration = Registration::parse(&parameters.0)?;
     let receipt = engine.registrar.register(&registration).await?;
     tracing::info!(key = receipt.key, appid = %registration.appid, created = receipt.created, "registered");
-    Ok(json_of(&match &receipt.api_key {
-        Some(api_key) => json!({"success": true, "key": receipt.key, "api_key": api_key.expose_secret()}),
-        None => json!({"success": true, "key": receipt.key}),
-    }))
+    let api_key = receipt.api_key.as_ref().map(ExposeSecret::expose_secret);
+    Ok(json_of(&Registered { success: true, key: &receipt.key, api_key }))
+}
+
+/// The answer to `/register`.
+#[derive(Serialize)]
+struct Registered<'a> {
+    success: bool,
+    key: &'a str,
+    /// Only when it is new: this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key: Option<&'a str>,
 }
 
 /// `{"apps":[…],"next":KEY}`: `next` is there when more follow; give it as `after`.

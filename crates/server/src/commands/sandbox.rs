@@ -19,6 +19,10 @@ use crate::{Config, Server};
 /// The name of the demo registration.
 const DEMO_KEY: &str = "test";
 
+/// The demo account: always the same, so that documents can print lines that work.
+const DEMO_APPID: &str = "wx0123456789abcdef";
+const DEMO_SECRET: &str = "0123456789abcdef0123456789abcdef";
+
 /// What is made before the configuration is read, because the configuration depends on it.
 pub(super) struct Prepared {
     platform: TcpListener,
@@ -91,8 +95,12 @@ async fn run_both(config: &Config, prepared: Prepared) -> Result<(), String> {
 }
 
 fn demo_account(platform: &Platform) -> Result<Account, String> {
-    let name = Some("演示公众号".to_owned());
-    let wanted = NewAccount { name, ..NewAccount::of(AccountKind::Official) };
+    let wanted = NewAccount {
+        name: Some("演示公众号".to_owned()),
+        appid: Some(DEMO_APPID.to_owned()),
+        secret: Some(DEMO_SECRET.to_owned()),
+        ..NewAccount::of(AccountKind::Official)
+    };
     platform.create_account(wanted).map_err(|error| error.to_string())
 }
 
