@@ -10,7 +10,7 @@ use url::Url;
 use wechat::calls::Host;
 use wechat::{Appid, Errcode};
 
-use crate::apps::{Directory, Wanted};
+use crate::apps::Wanted;
 use crate::credential_error::CredentialError;
 use crate::engine::Engine;
 use crate::slot::SlotId;
@@ -166,7 +166,7 @@ async fn account(engine: &Engine, app: &App, words: &Words) -> Finding {
         }
         Err(error) => words.not_good(
             Grade::Bad,
-            (format!("{name}: 没能向微信核实: {error}"), format!("{name}: WeChat could not be asked: {error}")),
+            (format!("{name}: 没能向微信核实: {error}"), format!("{name}: could not be confirmed: {error}")),
             ("稍后再试".into(), "try again later".into()),
         ),
     }
@@ -185,8 +185,7 @@ async fn ask_about(engine: &Engine, app: &App) -> Result<(), CredentialError> {
     if app.settings.token_mode == TokenMode::Stable {
         return engine.credentials.prove(SlotId::new(TokenMode::Stable.into(), &appid), &app.secrets.secret).await;
     }
-    let directory: &Directory = &engine.directory;
-    let Some(registered) = directory.find(&app.key, engine.clock.now()).await? else { return Ok(()) };
+    let Some(registered) = engine.directory.find(&app.key, engine.clock.now()).await? else { return Ok(()) };
     engine.credentials.valid(registered.slot(Wanted::AccessToken, &engine.slots)).await.map(|_| ())
 }
 

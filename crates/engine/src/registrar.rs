@@ -198,9 +198,16 @@ impl Registrar {
             return Ok(None);
         }
         self.directory.drop_loaded(&app.key);
-        let cleared = self.store.clear_failures(&app.appid, now).await?;
-        self.credentials.changed(&cleared).await?;
+        // The registration is stored and its api_key told only this once: nothing may take the receipt away any more.
+        if let Err(error) = self.forget_failures(&app.appid, now).await {
+            tracing::warn!(key = app.key, %error, "registered, but a refusal from before is remembered until its time");
+        }
         Ok(Some(Receipt { key: app.key, created, api_key }))
+    }
+
+    async fn forget_failures(&self, appid: &str, now: Timestamp) -> Result<(), StoreError> {
+        let cleared = self.store.clear_failures(appid, now).await?;
+        self.credentials.changed(&cleared).await
     }
 
     fn fresh(&self, registration: &Registration, now: Timestamp) -> (App, Option<SecretString>) {
@@ -214,7 +221,8 @@ impl Registrar {
             expires_at: None,
             created_at: now,
             updated_at: now,
-            revision: 1,
+            // From the clock, so that who read a registration of this name that is gone by now cannot overwrite this one.
+            revision: now.as_millis(),
         };
         (app, Some(api_key))
     }
@@ -229,7 +237,8 @@ impl Registrar {
         new
     }
 
-    /// Stores `app`; a secret that WeChat confirmed for the account goes to all its registrations, in one commit.
+    /// Stores `app`; a secret that WeChat confirmed for the account goes to all its registrations, in one commit (a new
+    /// registration is stored before it).
     async fn store_all(&self, app: &App, created: bool, confirmed: Confirmation) -> Result<bool, StoreError> {
         let mut others = Vec::new();
         if confirmed == Confirmation::Account {
@@ -247,10 +256,19 @@ impl Registrar {
         if !created {
             others.push(app.clone());
         }
-        let stored = others.is_empty() || self.store.update_apps(&others).await?;
+        if others.is_empty() {
+            return Ok(true);
+        }
+        let stored = self.store.update_apps(&others).await;
         others.iter().for_each(|other| self.directory.drop_loaded(&other.key));
-        // A created registration stands; that a sibling changed meanwhile is mended by the next refresh or merge.
-        Ok(stored || created)
+        if !created {
+            return stored;
+        }
+        // A new registration stands, and its secret is the one that refreshes use: it was confirmed last.
+        if let Err(error) = stored {
+            tracing::warn!(key = app.key, %error, "registered; other registrations of the account keep their old secret");
+        }
+        Ok(true)
     }
 }
 

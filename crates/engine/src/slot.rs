@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
@@ -129,8 +129,9 @@ pub struct Slot {
     current: ArcSwapOption<Current>,
     failure: ArcSwapOption<Failure>,
     used: AtomicBool,
-    /// The version of the row that was adopted last; held while adopting.
-    version: Mutex<i64>,
+    /// Held from before the row is read until it is taken over, so that what was read later is never replaced by what
+    /// was read before. Versions could not tell: a row that was removed and made anew counts from 0 again.
+    pub(crate) reading: tokio::sync::Mutex<()>,
     /// The refresh that is under way on this node; its watchers wake when it ends.
     pub(crate) flight: Mutex<Option<Flight>>,
 }
@@ -162,7 +163,7 @@ impl Slot {
             current: ArcSwapOption::empty(),
             failure: ArcSwapOption::empty(),
             used: AtomicBool::new(false),
-            version: Mutex::new(0),
+            reading: tokio::sync::Mutex::new(()),
             flight: Mutex::new(None),
         }
     }
@@ -195,27 +196,20 @@ impl Slot {
         self.failure.load_full()
     }
 
-    /// Takes over what the database holds, unless this node knows a newer version already.
+    /// Takes over what the database holds; the caller has held `reading` since before it looked there.
     pub(crate) fn adopt(&self, row: &store::Credential) {
-        let mut version = self.version.lock().unwrap_or_else(PoisonError::into_inner);
-        if row.version < *version {
-            return;
-        }
-        *version = row.version;
         self.failure.store(row.failure.clone().map(Arc::new));
         self.current.store(Current::of(row, self.id.kind).map(Arc::new));
     }
 
-    /// Forgets everything: the database holds nothing (any more).
+    /// Forgets everything: the database holds nothing (any more). The caller holds `reading`, as for `adopt`.
     pub(crate) fn reset(&self) {
-        let mut version = self.version.lock().unwrap_or_else(PoisonError::into_inner);
-        *version = 0;
         self.failure.store(None);
         self.current.store(None);
     }
 
-    fn mark_used(&self) {
-        // Reading first keeps the cache line shared between cores: it is written once an hour, not once a request.
+    pub(crate) fn mark_used(&self) {
+        // Reading first keeps the cache line shared between cores: it is written once in ten minutes, not once a request.
         if !self.used.load(Ordering::Relaxed) {
             self.used.store(true, Ordering::Relaxed);
         }
@@ -291,10 +285,9 @@ mod tests {
 
     use super::*;
 
-    fn row(version: i64, value: &str, expires_at: i64) -> store::Credential {
+    fn row(value: &str, expires_at: i64) -> store::Credential {
         store::Credential {
             value: Some(value.into()),
-            version,
             issued_at: Some(Timestamp::from_millis(0)),
             expires_at: Some(Timestamp::from_millis(expires_at)),
             ..store::Credential::empty("stable_token:wx1", "wx1")
@@ -310,21 +303,10 @@ mod tests {
         let slot = slot();
         let start = Timestamp::from_millis(1_000_000);
         assert_eq!(slot.ready(start), None);
-        slot.adopt(&row(1, "T", 1_007_999));
+        slot.adopt(&row("T", 1_007_999));
         assert_eq!(slot.ready(start).unwrap(), r#"{"access_token":"T","expires_in":7}"#);
         assert_eq!(slot.ready(start + Duration::from_secs(6)).unwrap(), r#"{"access_token":"T","expires_in":1}"#);
         assert_eq!(slot.ready(start + Duration::from_secs(7)), None);
-    }
-
-    #[test]
-    fn an_older_version_never_replaces_a_newer_one() {
-        let slot = slot();
-        slot.adopt(&row(2, "new", 1_000_000));
-        slot.adopt(&row(1, "old", 2_000_000));
-        assert_eq!(slot.latest().unwrap().value.expose_secret(), "new");
-        slot.reset();
-        slot.adopt(&row(1, "of a new registration", 2_000_000));
-        assert_eq!(slot.latest().unwrap().value.expose_secret(), "of a new registration");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, DATE};
 use url::Url;
 use wechat::calls::{Call, Host};
 
@@ -101,10 +102,7 @@ impl Upstream {
         let url = format!("{}{}?{}", base.as_str().trim_end_matches('/'), call.path, call.query());
         let request = match call.body() {
             None => self.client.get(url),
-            Some(body) => {
-                let json = [(http::header::CONTENT_TYPE, "application/json")];
-                self.client.post(url).headers(json_headers(json)).body(body.to_vec())
-            }
+            Some(body) => self.client.post(url).header(CONTENT_TYPE, "application/json").body(body.to_vec()),
         };
         let outcome = receive(request, &host).await;
         if let Err(error) = &outcome {
@@ -135,7 +133,7 @@ impl Upstream {
         let base = self.base(host);
         let sent = self.client.get(base.clone()).send().await;
         let response = sent.map_err(|error| classify(&error, host_name(base)))?;
-        Ok(response.headers().get(http::header::DATE).and_then(|date| date.to_str().ok()).map(str::to_owned))
+        Ok(response.headers().get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned))
     }
 }
 
@@ -184,10 +182,6 @@ fn innermost(error: &reqwest::Error) -> String {
         cause = source;
     }
     if std::ptr::addr_eq(cause, error) { "no reason was given".to_owned() } else { cause.to_string() }
-}
-
-fn json_headers(pairs: [(http::HeaderName, &'static str); 1]) -> http::HeaderMap {
-    pairs.into_iter().map(|(name, value)| (name, http::HeaderValue::from_static(value))).collect()
 }
 
 fn host_name(base: &Url) -> String {

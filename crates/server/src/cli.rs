@@ -1,11 +1,13 @@
 //! The command line: commands and flags, as text. What the values mean is the business of [`crate::config`].
+//!
+//! What must stay true: what may hold a secret as text (an admin token, an account's secret) has no `Debug`.
 
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 /// One fresh access_token for everyone: a server between WeChat and everything that a team builds on WeChat.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "wechat-proxy", version, max_term_width = 110, arg_required_else_help = false)]
 pub struct Cli {
     /// What to do; `serve` when nothing is said.
@@ -17,7 +19,7 @@ pub struct Cli {
 }
 
 /// What the program can do.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub enum Command {
     /// Run the proxy (the default)
     Serve,
@@ -42,7 +44,7 @@ pub struct SandboxOptions {
 }
 
 /// What can be done with registrations.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub enum AppCommand {
     /// Create a registration, or merge parameters into it
     #[command(override_usage = "wechat-proxy app add --key KEY --appid APPID --secret SECRET [NAME=VALUE]...")]
@@ -75,7 +77,7 @@ pub enum AppCommand {
 }
 
 /// The options of `serve`. All are texts here, so that flags, environment and file are judged by the same rules.
-#[derive(Debug, Default, Args)]
+#[derive(Default, Args)]
 pub struct Options {
     /// Read options from this TOML file
     #[arg(long, global = true, value_name = "FILE")]

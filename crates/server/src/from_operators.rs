@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -12,6 +12,7 @@ use engine::apps::Registration;
 use engine::apps::view::View;
 use engine::guard::Caller;
 use http::header::CONTENT_TYPE;
+use http::request::Parts;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::json;
@@ -41,6 +42,18 @@ async fn guard(
 ) -> Result<Response, Error> {
     engine.guard.operator(&Caller::of(&request, client), engine.clock.now())?;
     Ok(next.run(request).await)
+}
+
+/// The name in `/admin/apps/KEY`. One that is no UTF-8 after percent-decoding names nothing.
+struct Name(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let path = Path::from_request_parts(parts, state).await;
+        path.map(|Path(key)| Self(key)).map_err(|_| Error::NoSuchPath)
+    }
 }
 
 async fn register(State(engine): State<Arc<Engine>>, parameters: Parameters) -> Result<Response, Error> {
@@ -76,13 +89,13 @@ async fn list(State(engine): State<Arc<Engine>>, parameters: Parameters) -> Resu
     Ok(json_of(&json!({"apps": views, "next": next})))
 }
 
-async fn show(State(engine): State<Arc<Engine>>, Path(key): Path<String>) -> Result<Response, Error> {
+async fn show(State(engine): State<Arc<Engine>>, Name(key): Name) -> Result<Response, Error> {
     let now = engine.clock.now();
     let registered = engine.directory.find(&key, now).await?.ok_or(Error::UnknownKey(key))?;
     Ok(json_of(&View::of(&registered.app, now)))
 }
 
-async fn remove(State(engine): State<Arc<Engine>>, Path(key): Path<String>) -> Result<Response, Error> {
+async fn remove(State(engine): State<Arc<Engine>>, Name(key): Name) -> Result<Response, Error> {
     if !engine.registrar.remove(&key).await? {
         return Err(Error::UnknownKey(key));
     }

@@ -71,6 +71,11 @@ impl State {
         self.task.wake();
     }
 
+    /// Takes back the wish to end; a wish to finish that came meanwhile stays.
+    fn go_on(&self) {
+        let _ = self.wish.compare_exchange(END, GO_ON, Ordering::AcqRel, Ordering::Acquire);
+    }
+
     /// Asked by the connection itself: between the scan's wish and now a request may have arrived.
     fn has_nothing_new(&self) -> bool {
         let requests = self.requests.load(Ordering::Relaxed);
@@ -106,7 +111,7 @@ impl OpenConnections {
             }
             match state.wish.load(Ordering::Acquire) {
                 END if state.has_nothing_new() => return Poll::Ready(()),
-                END => state.wish.store(GO_ON, Ordering::Release),
+                END => state.go_on(),
                 FINISH if !finishing => {
                     connection.as_mut().graceful_shutdown();
                     finishing = true;
@@ -166,6 +171,17 @@ mod tests {
         assert_eq!(wish(&state), GO_ON);
         connections.scan();
         assert_eq!(wish(&state), END);
+    }
+
+    #[test]
+    fn taking_back_the_end_never_takes_back_the_stop() {
+        let state = State::default();
+        state.ask(END);
+        state.go_on();
+        assert_eq!(wish(&state), GO_ON);
+        state.ask(FINISH);
+        state.go_on();
+        assert_eq!(wish(&state), FINISH);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::answer::Error;
 /// The largest body with parameters, in bytes: certificates of 64 KiB each must fit.
 const MAX_BODY: usize = 512 * 1024;
 
-/// The parameters of a request, in the order in which they came.
+/// The parameters of a request: those of the query, then those of the body. The values of one name keep their order.
 pub(crate) struct Parameters(pub(crate) Vec<(String, String)>);
 
 impl Parameters {

@@ -88,13 +88,20 @@ fn png(grid: &Grid, size: u32) -> Result<Vec<u8>, String> {
     // What the modules don't fill becomes more border, so that every module has the same size.
     let border = (size - scale * grid.width) / 2;
     let module = |pixel: u32| pixel.checked_sub(border).map(|inside| inside / scale);
+    // One bit a pixel, the first in the highest bit, 1 is white.
+    let row = |y: u32| -> Vec<u8> {
+        let dark = |x: u32| matches!((module(x), module(y)), (Some(x), Some(y)) if grid.is_dark(x, y));
+        let byte = |first: u32| (first..first + 8).fold(0, |byte, x| byte << 1 | u8::from(!dark(x)));
+        (0..size).step_by(8).map(byte).collect()
+    };
+    // Drawn once for all rows of one module: drawing each would hold up other requests for ten milliseconds.
+    let mut current = row(0);
     let mut pixels = Vec::new();
     for y in 0..size {
-        // One bit a pixel, the first in the highest bit, 1 is white.
-        for first in (0..size).step_by(8) {
-            let dark = |x: u32| matches!((module(x), module(y)), (Some(x), Some(y)) if grid.is_dark(x, y));
-            pixels.push((first..first + 8).fold(0, |byte: u8, x| byte << 1 | u8::from(!dark(x))));
+        if y > 0 && module(y) != module(y - 1) {
+            current = row(y);
         }
+        pixels.extend_from_slice(&current);
     }
     encode(&pixels, size).map_err(|_| "the image could not be made".to_owned())
 }

@@ -36,7 +36,7 @@ pub struct Credential {
     pub appid: String,
     /// The newest value; `None` until there was one. It may have expired.
     pub value: Option<SecretString>,
-    /// When the value was fetched.
+    /// When the value was asked for.
     pub issued_at: Option<Timestamp>,
     /// When the value ends.
     pub expires_at: Option<Timestamp>,
@@ -104,7 +104,7 @@ pub struct Lease {
 pub struct NewValue {
     /// The token or ticket.
     pub value: SecretString,
-    /// When it was fetched.
+    /// When it was asked for.
     pub issued_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,

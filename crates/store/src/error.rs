@@ -67,6 +67,12 @@ impl StoreError {
         Self::Corrupt { what: what.into() }
     }
 
+    /// Whether another try may succeed without anybody mending anything.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Conflict)
+    }
+
     /// For a wait that reached its limit.
     pub(crate) fn timed_out() -> Self {
         Self::Unavailable {

@@ -127,6 +127,12 @@ impl Directory {
         self.loaded.pin().remove(key);
     }
 
+    /// Forgets all that is in memory: any of it may have changed.
+    pub fn drop_all_loaded(&self) {
+        self.dropped.fetch_add(1, Ordering::SeqCst);
+        self.loaded.pin().clear();
+    }
+
     /// The registration whose secret is used to refresh this slot: one that WeChat confirmed before one that was
     /// never checked, the newest of them; for WeCom the one with the agent's own secret.
     ///

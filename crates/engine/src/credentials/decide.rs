@@ -54,11 +54,11 @@ pub enum Step {
 }
 
 impl Demand {
-    /// Whether this value, asked for and forced at these times, is what is wanted. What WeChat gave out after the
+    /// Whether this value, asked for and forced at these times, is what is wanted. What WeChat was asked for after the
     /// demand came up always is: if it insists on the old one, then the old one is good.
     #[must_use]
     pub fn is_met(&self, value: &SecretString, issued_at: Timestamp, forced_at: Option<Timestamp>, due: bool) -> bool {
-        if issued_at > self.asked_at {
+        if issued_at >= self.asked_at {
             return true;
         }
         match &self.want {
@@ -69,7 +69,8 @@ impl Demand {
         }
     }
 
-    /// Whether this failure is the answer: nobody asks WeChat again before the time that the failure names.
+    /// Whether this failure is the answer: nobody asks WeChat again before the time that the failure names. Only a
+    /// refresh without a reason, which somebody wants now, has a time of its own.
     #[must_use]
     pub fn is_refused_by(&self, failure: &Failure, now: Timestamp) -> bool {
         let remembered = match self.want {
@@ -84,12 +85,15 @@ impl Demand {
     }
 }
 
-/// Decides what to do about `row` for `demand`.
+/// Decides what to do about `row` for `demand`. A lease that ended without an outcome makes a value due: WeChat may have
+/// given out another one, which nobody could store.
 #[must_use]
 pub fn decide(row: &Credential, demand: &Demand, now: Timestamp) -> Step {
+    let is_abandoned = row.lease.as_ref().is_some_and(|lease| lease.until <= now);
+    let is_due = is_abandoned || row.refresh_at <= now;
     if let (Some(value), Some(issued_at), Some(expires_at)) = (&row.value, row.issued_at, row.expires_at)
         && expires_at.as_millis() - now.as_millis() >= 1000
-        && demand.is_met(value, issued_at, row.forced_at, row.refresh_at <= now)
+        && demand.is_met(value, issued_at, row.forced_at, is_due)
     {
         return Step::Done;
     }
@@ -191,6 +195,23 @@ mod tests {
         };
         assert_eq!(decide(&leased, &demand(Want::Valid), NOW), Step::Wait(until));
         assert_eq!(decide(&leased, &demand(Want::Valid), until), Step::Fetch { force: false });
+    }
+
+    #[test]
+    fn a_lease_that_ended_without_an_outcome_makes_a_good_token_due() {
+        let until = NOW + Duration::from_secs(10);
+        let leased = Credential { lease: Some(Lease { owner: "dies".into(), until }), ..row() };
+        assert_eq!(decide(&leased, &demand(Want::Fresh), NOW), Step::Done);
+        assert_eq!(decide(&leased, &demand(Want::Fresh), until), Step::Fetch { force: false });
+        assert_eq!(decide(&leased, &demand(Want::Valid), until), Step::Done);
+    }
+
+    #[test]
+    fn what_was_asked_for_before_the_demand_does_not_answer_it() {
+        let asked_before = Credential { issued_at: Some(NOW - Duration::from_millis(1)), ..row() };
+        assert_eq!(decide(&asked_before, &demand(Want::Replacement("T1".into())), NOW), Step::Fetch { force: true });
+        let asked_since = Credential { issued_at: Some(NOW), ..row() };
+        assert_eq!(decide(&asked_since, &demand(Want::Replacement("T1".into())), NOW), Step::Done);
     }
 
     #[test]

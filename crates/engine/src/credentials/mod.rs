@@ -221,6 +221,7 @@ impl Credentials {
     /// Brings the slot up to what the database holds, and gives that.
     async fn reload(&self, slot: &Slot) -> Result<Credential, StoreError> {
         let id = slot.id.to_string();
+        let _reading = slot.reading.lock().await;
         let Some(row) = self.0.store.credential(&id).await? else {
             slot.reset();
             return Ok(Credential::empty(&id, slot.id.appid.as_str()));
@@ -253,5 +254,83 @@ impl Drop for Landing {
         if self.sender.borrow().is_none() {
             self.clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+    use store::{App, DatabaseUrl, Keyring, NewValue, Secrets, Settings, Timestamp};
+    use url::Url;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::random::OsRandom;
+    use crate::upstream::Hosts;
+
+    pub(super) const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
+    pub(super) const ID: &str = "stable_token:wx1";
+
+    /// On this store, with a WeChat that nobody reaches.
+    pub(super) fn credentials(store: Store) -> (Credentials, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::at(NOW));
+        let nowhere = || Url::parse("http://127.0.0.1:1").unwrap();
+        let hosts = Hosts { api: nowhere(), qyapi: nowhere(), open: nowhere(), pay: nowhere() };
+        let metrics = Metrics::new();
+        let parts = Parts {
+            directory: Arc::new(Directory::new(store.clone())),
+            store,
+            slots: Arc::default(),
+            upstream: Upstream::new(hosts, Arc::clone(&metrics)).unwrap(),
+            clock: Arc::<ManualClock>::clone(&clock),
+            random: Arc::new(OsRandom),
+            metrics,
+            tasks: TaskTracker::new(),
+        };
+        (Credentials::new(parts), clock)
+    }
+
+    /// Stores the next value of a credential, as another node would.
+    pub(super) async fn store_value(store: &Store, id: &str, value: &str) {
+        let version = store.credential(id).await.unwrap().map_or(0, |row| row.version);
+        assert!(store.claim_credential(id, "wx1", "another node", version, NOW, NOW + LEASE).await.unwrap());
+        let new = NewValue {
+            value: value.into(),
+            issued_at: NOW,
+            expires_at: NOW + Duration::from_secs(7200),
+            refresh_at: NOW + Duration::from_secs(6900),
+            forced_at: None,
+        };
+        assert!(store.complete_credential(id, "another node", &new).await.unwrap());
+    }
+
+    pub(super) fn app(key: &str) -> App {
+        App {
+            key: key.to_owned(),
+            appid: "wx1".to_owned(),
+            settings: Settings::default(),
+            secrets: Secrets::new("secret".into(), "api_key".into()),
+            secret_checked_at: None,
+            expires_at: None,
+            created_at: NOW,
+            updated_at: NOW,
+            revision: 1,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_credential_that_was_removed_and_made_anew_is_taken_over_though_its_count_began_again() {
+        let url = DatabaseUrl::parse("sqlite://:memory:").unwrap();
+        let (credentials, _) = credentials(Store::open(&url, Keyring::generate([7; 32]), NOW).await.unwrap());
+        let (store, slot) = (&credentials.0.store, credentials.0.slots.slot(SlotId::parse(ID).unwrap()));
+        store_value(store, ID, "first").await;
+        store_value(store, ID, "second").await;
+        credentials.changed(&[ID.to_owned()]).await.unwrap();
+        assert_eq!(slot.latest().unwrap().value.expose_secret(), "second");
+        // Both happen before this node looks again.
+        store.remove_credential(ID, 2, NOW).await.unwrap();
+        store_value(store, ID, "of a new registration").await;
+        credentials.changed(&[ID.to_owned()]).await.unwrap();
+        assert_eq!(slot.latest().unwrap().value.expose_secret(), "of a new registration");
     }
 }

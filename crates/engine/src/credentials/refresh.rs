@@ -14,7 +14,7 @@ use super::ask::Miss;
 use super::decide::Demand;
 use super::schedule::{refresh_at, retry_after};
 use super::{Credentials, LEASE, LOOK_AGAIN};
-use crate::credential_error::CredentialError;
+use crate::credential_error::{CredentialError, PATIENCE};
 use crate::random::unique_name;
 use crate::slot::{Slot, SlotId};
 
@@ -90,11 +90,16 @@ impl Credentials {
         })
     }
 
-    /// Waits for whoever is asking, then claims.
+    /// Waits for whoever is asking, then claims; not longer than the caller waits, so that proofs that nobody waits for
+    /// any more do not queue up and ask WeChat one after the other.
     async fn claim_patiently(&self, slot: &Slot) -> Result<(String, Timestamp), CredentialError> {
+        let end = self.0.clock.now() + PATIENCE;
         loop {
             let row = self.reload(slot).await?;
             let now = self.0.clock.now();
+            if end <= now {
+                return Err(CredentialError::TimedOut);
+            }
             let is_free = row.lease.as_ref().is_none_or(|lease| lease.until <= now);
             if is_free && let Some(owner) = self.claim(slot, &row, now).await? {
                 return Ok((owner, now));
@@ -122,15 +127,14 @@ impl Credentials {
         asked_at: Timestamp,
         forced: bool,
     ) -> Result<(), CredentialError> {
-        let now = self.0.clock.now();
         let life = Duration::from_secs(issued.expires_in.into());
         let value = NewValue {
             value: issued.value.clone(),
-            issued_at: now,
+            issued_at: asked_at,
             // Counted from the question, not from the answer: never more than WeChat grants.
             expires_at: asked_at + life,
             refresh_at: refresh_at(slot.id.kind, asked_at, life, &*self.0.random),
-            forced_at: forced.then_some(now),
+            forced_at: forced.then_some(asked_at),
         };
         if self.0.store.complete_credential(&slot.id.to_string(), owner, &value).await? {
             tracing::info!(credential = %slot.id, expires_in = issued.expires_in, forced, "refreshed");

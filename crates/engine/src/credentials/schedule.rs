@@ -20,7 +20,7 @@ const CLASSIC_AHEAD: Duration = Duration::from_secs(600);
 const JITTER: u64 = 60;
 
 /// When the background refreshes a value that is good for `expires_in` from `issued_at` on. Values that live
-/// shorter than WeChat's own are refreshed with a fifth of their life left, or two seconds.
+/// shorter than WeChat's own are refreshed with a fifth of their life left.
 #[must_use]
 pub fn refresh_at(kind: Kind, issued_at: Timestamp, expires_in: Duration, random: &dyn Random) -> Timestamp {
     let ahead = match kind {

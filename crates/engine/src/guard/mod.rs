@@ -95,7 +95,10 @@ pub enum Denied {
     )]
     NotTheTeam,
     /// The registration's `call` does not cover the path.
-    #[error("this registration may not use {path}; an operator can allow it with /register?…&call={path}")]
+    #[error(
+        "this registration may not use {path}; an operator can allow it with /register?…&call={path} (give its other \
+         call= again beside it: what is given replaces what was)"
+    )]
     OutOfScope {
         /// The path below `/app/KEY`.
         path: String,

@@ -10,7 +10,7 @@ use store::Timestamp;
 /// The time in which events are counted together.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// So many clients are remembered at most; the oldest windows go first.
+/// So many clients are remembered at most. When even more come within one window, all begin anew.
 const MOST_CLIENTS: usize = 10_000;
 
 /// Counts events by client. Never on the way of a ready answer: this is a lock.

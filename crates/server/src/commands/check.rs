@@ -7,7 +7,7 @@ use engine::check::{Finding, Grade, Language};
 use tokio::net::TcpStream;
 
 use super::{failed, say};
-use crate::{Config, Server, tls};
+use crate::{Config, Server};
 
 /// How long the server itself may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -15,9 +15,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Asks everything and tells what was found.
 pub(super) async fn run(config: &Config) -> ExitCode {
     let language = language();
-    if let Some(Err(error)) = config.tls.as_ref().map(tls::acceptor) {
-        return failed(&error.to_string());
-    }
     let engine = match Server::engine_only(config).await {
         Ok(engine) => engine,
         Err(error) => return failed(&error.to_string()),

@@ -34,8 +34,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All options as texts.
-#[derive(Debug)]
+/// All options as texts, secret ones among them: so it has no `Debug`.
 pub struct Layers(BTreeMap<String, (String, Source)>);
 
 impl Layers {

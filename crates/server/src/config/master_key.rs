@@ -3,12 +3,12 @@
 //! What must stay true: a key is only ever made for a database that does not exist yet. For an existing one a new key
 //! would be useless and would hide that the right one is missing.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use engine::random::Random;
+use engine::random::{Random, unique_name};
 use secrecy::zeroize::Zeroizing;
 use store::{DatabaseUrl, Keyring, StoreError};
 
@@ -65,7 +65,8 @@ pub fn read_or_make(file: &Path, database: &DatabaseUrl, random: &dyn Random) ->
     let mut key = Zeroizing::new([0; 32]);
     random.fill(&mut *key);
     let ring = Keyring::generate(*key);
-    match write_new(file, &ring.to_file_text()) {
+    let draft = file.with_extension(format!("new-{}", unique_name(random)));
+    match write_new(file, &draft, &ring.to_file_text()) {
         Ok(()) => Ok(ring),
         // Another process was faster: its key counts.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -76,14 +77,17 @@ pub fn read_or_make(file: &Path, database: &DatabaseUrl, random: &dyn Random) ->
     }
 }
 
-/// Written whole under another name and then linked, so that nobody ever reads half a key.
-fn write_new(file: &Path, text: &str) -> std::io::Result<()> {
-    let draft = file.with_extension(format!("new-{}", std::process::id()));
-    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).and_then(|mut open| {
+/// Written whole under another name and then linked, so that nobody ever reads half a key. That name is new each time:
+/// a draft that a crash left behind is in nobody's way (in a container all processes have the same number).
+fn write_new(file: &Path, draft: &Path, text: &str) -> std::io::Result<()> {
+    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft).and_then(|mut open| {
         open.write_all(text.as_bytes())?;
         open.sync_all()
     });
-    let linked = written.and_then(|()| std::fs::hard_link(&draft, file));
-    let _ = std::fs::remove_file(&draft);
-    linked
+    let linked = written.and_then(|()| std::fs::hard_link(draft, file));
+    let _ = std::fs::remove_file(draft);
+    linked?;
+    // The name too must be on disk before anything is sealed with the key.
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
 }

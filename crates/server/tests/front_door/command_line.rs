@@ -23,11 +23,11 @@ async fn a_wrong_configuration_is_a_list_and_exit_code_64_before_anything_starts
         assert!(problems.iter().any(|problem| problem.contains(&format!("- {place}"))), "{place}: {}", ended.err);
     }
     assert!(!ended.err.contains("HUSH"), "{}", ended.err);
+    for wrong in [&["serve", "--lisen", "x"][..], &["nonsense"], &["app", "add"], &["app", "add", "key"]] {
+        assert_eq!(Program::new(wrong).in_folder(home.path()).run().await.code, Some(64), "{wrong:?}");
+    }
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "nothing was made");
 
-    for wrong in [&["serve", "--lisen", "x"][..], &["nonsense"], &["app", "add"]] {
-        assert_eq!(Program::new(wrong).run().await.code, Some(64), "{wrong:?}");
-    }
     let reachable = Program::new(&["serve", "--listen", "0.0.0.0:0"]).in_folder(home.path()).run().await;
     assert_eq!(reachable.code, Some(64));
     assert!(reachable.err.contains("--public-url") && reachable.err.contains("--open"), "{}", reachable.err);
