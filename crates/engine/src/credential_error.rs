@@ -32,7 +32,7 @@ pub enum CredentialError {
     #[error(transparent)]
     Store(Arc<StoreError>),
     /// Nothing was decided in time.
-    #[error("no token was to be had within {} s", PATIENCE.as_secs())]
+    #[error("no token was to be had in time")]
     TimedOut,
 }
 

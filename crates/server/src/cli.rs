@@ -8,7 +8,13 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 /// One fresh access_token for everyone: a server between WeChat and everything that a team builds on WeChat.
 #[derive(Parser)]
-#[command(name = "wechat-proxy", version, max_term_width = 110, arg_required_else_help = false)]
+#[command(
+    name = "wechat-proxy",
+    version,
+    max_term_width = 110,
+    after_help = "Every option is also an environment variable (--public-url: WECHAT_PROXY_PUBLIC_URL) and a key of the \
+        --config file (public-url = \"…\"). Precedence: flag, environment, file, default."
+)]
 pub struct Cli {
     /// What to do; `serve` when nothing is said.
     #[command(subcommand)]

@@ -64,6 +64,9 @@ pub(crate) async fn read(body: axum::body::Body, limit: usize) -> Result<Bytes, 
 fn of_body(body: &[u8], body_type: Option<&str>) -> Result<Vec<(String, String)>, Error> {
     let body_type = body_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
     match body_type.as_str() {
+        "application/x-www-form-urlencoded" if body.starts_with(b"{") => {
+            Err(Error::BadBody("the body looks like JSON; say so with 'Content-Type: application/json'"))
+        }
         "application/x-www-form-urlencoded" => {
             pairs(body).ok_or(Error::BadBody("the body is not a form in percent-encoded UTF-8"))
         }
@@ -133,6 +136,7 @@ mod tests {
             assert!(matches!(json(body), Err(Error::BadBody(_))), "{body}");
         }
         assert!(matches!(of_body(b"a=%ff", Some("application/x-www-form-urlencoded")), Err(Error::BadBody(_))));
+        assert!(matches!(of_body(b"{\"a\":1}", Some("application/x-www-form-urlencoded")), Err(Error::BadBody(_))));
         assert!(matches!(of_body(b"<xml/>", Some("text/xml")), Err(Error::WrongBodyType)));
         assert!(matches!(of_body(b"a=b", None), Err(Error::WrongBodyType)));
     }

@@ -8,7 +8,7 @@ use engine::clock::{Clock, SystemClock};
 use engine::engine::Materials;
 use engine::guard::{Guard, Mode, hash_admin_token};
 use engine::random::{OsRandom, Random, secret_key};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use store::{Store, StoreError};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -114,7 +114,7 @@ fn engine(config: &Config, store: Store, admin_token: Option<[u8; 32]>) -> Resul
 /// The hash of the admin token of a public server, and the token itself when it is new.
 async fn admin_token(config: &Config, store: &Store) -> Result<(Option<[u8; 32]>, Option<SecretString>), StartError> {
     if let Some(given) = &config.admin_token {
-        return Ok((Some(hash_admin_token(given)), None));
+        return Ok((Some(hash_admin_token(given.expose_secret())), None));
     }
     if config.mode != Mode::Public {
         return Ok((None, None));
@@ -124,7 +124,7 @@ async fn admin_token(config: &Config, store: &Store) -> Result<(Option<[u8; 32]>
     }
     let random: &dyn Random = &OsRandom;
     let token = secret_key(random);
-    let hash = hash_admin_token(&token);
+    let hash = hash_admin_token(token.expose_secret());
     if store.insert_setting(ADMIN_TOKEN_SETTING, &hex::encode(hash)).await? {
         return Ok((Some(hash), Some(token)));
     }

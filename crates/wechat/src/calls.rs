@@ -14,6 +14,9 @@ use crate::errcode::{ApiError, Errcode};
 /// Longest access_token or ticket that is accepted, in bytes (the documents ask to reserve 512).
 pub const MAX_CREDENTIAL_LENGTH: usize = 2048;
 
+/// Longest `errmsg` that is kept, in characters: it is stored, logged and answered.
+const MAX_ERRMSG_LENGTH: usize = 500;
+
 /// Which of WeChat's hosts a call goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Host {
@@ -123,7 +126,7 @@ impl TicketKind {
 pub struct Issued {
     /// The token or ticket itself.
     pub value: SecretString,
-    /// For how many seconds from now it is good.
+    /// For how many seconds from now it is good; 0 in its last second (WeCom gives the same token until its end).
     pub expires_in: u32,
 }
 
@@ -164,7 +167,8 @@ fn successful_object(body: &[u8]) -> Result<Map<String, Value>, AnswerError> {
         Some(code) => code.as_i64().ok_or(AnswerError::Malformed("errcode is no integer"))?,
     };
     if errcode != 0 {
-        let errmsg = object.get("errmsg").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let errmsg = object.get("errmsg").and_then(Value::as_str).unwrap_or_default();
+        let errmsg = errmsg.chars().take(MAX_ERRMSG_LENGTH).collect();
         return Err(ApiError { errcode: Errcode(errcode), errmsg }.into());
     }
     Ok(object)
@@ -175,8 +179,8 @@ fn issued(object: &Map<String, Value>, field: &'static str) -> Result<Issued, An
     let value = value.ok_or(AnswerError::Malformed("it has no usable access_token or ticket"))?;
     let expires_in = object.get("expires_in").and_then(Value::as_u64).and_then(|seconds| u32::try_from(seconds).ok());
     match expires_in {
-        Some(expires_in) if expires_in > 0 => Ok(Issued { value: value.into(), expires_in }),
-        _ => Err(AnswerError::Malformed("expires_in is no positive number of seconds")),
+        Some(expires_in) => Ok(Issued { value: value.into(), expires_in }),
+        None => Err(AnswerError::Malformed("expires_in is no number of seconds")),
     }
 }
 
@@ -251,7 +255,7 @@ mod tests {
             b"{}",
             br#"{"access_token":"","expires_in":7200}"#,
             br#"{"access_token":"a"}"#,
-            br#"{"access_token":"a","expires_in":0}"#,
+            br#"{"access_token":"a","expires_in":"x"}"#,
             br#"{"access_token":"a","expires_in":-5}"#,
             br#"{"access_token":"a b","expires_in":7200}"#,
             br#"{"access_token":"25_x","expires_"#,

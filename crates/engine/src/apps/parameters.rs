@@ -202,8 +202,14 @@ impl Reader<'_> {
                 || SecretField::named(name).is_some()
                 || OTHER_NAMES.contains(&name.as_str());
             if !known {
-                let shown: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
-                self.problem(&shown, "is not a parameter of /register; see the table in the README");
+                // A name that no parameter could have may be a piece of a value, perhaps of a secret: it is not repeated.
+                let plain = name.len() <= 20 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+                let shown = if plain { name.clone() } else { format!("parameter number {}", index + 1) };
+                self.problem(
+                    &shown,
+                    "is not a parameter of /register; see the table in the README (is an & in a value \
+                    not percent-encoded?)",
+                );
             } else if !repeatable && pairs.iter().take(index).any(|(earlier, _)| earlier == name) {
                 self.problem(name, "is given twice; give it once");
             }

@@ -21,10 +21,10 @@ impl Scope {
         Ok(Self(trimmed.to_owned()))
     }
 
-    /// The prefix without a `/` at its end; empty for all paths.
+    /// The prefix without a `/` at its end; `/` for all paths.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        if self.0.is_empty() { "/" } else { &self.0 }
     }
 
     /// Whether `path` (below `/app/KEY`, decoded, starting with `/`) is this prefix or below it.

@@ -17,6 +17,9 @@ use super::decide::{Demand, Want, same};
 use crate::credential_error::CredentialError;
 use crate::slot::{Kind, Slot, SlotId};
 
+/// A token with so many seconds left is of no use to anybody.
+const LAST_SECONDS: u32 = 1;
+
 /// What WeChat wants to see before it gives a value.
 pub(super) enum Need {
     /// The account's secret.
@@ -91,9 +94,20 @@ impl Credentials {
         }
     }
 
-    /// Asks for a token with this secret.
+    /// Asks for a token with this secret. WeCom gives the same token until its very end: one that is about to end is
+    /// waited out, and the next one asked for.
     pub(super) async fn ask_for_token(&self, id: &SlotId, secret: &SecretString, force: bool) -> Result<Issued, Miss> {
-        self.send(&token_call(id.kind, &id.appid, secret, force), read_access_token).await
+        let call = token_call(id.kind, &id.appid, secret, force);
+        let mut issued = self.send(&call, read_access_token).await?;
+        if id.kind == Kind::Wecom && issued.expires_in <= LAST_SECONDS {
+            tokio::time::sleep(Duration::from_secs(u64::from(issued.expires_in) + 1)).await;
+            issued = self.send(&call, read_access_token).await?;
+        }
+        if issued.expires_in <= LAST_SECONDS {
+            let reason = format!("{}: the token has no time left (expires_in {})", call.path, issued.expires_in);
+            return Err(Miss::NoAnswer(reason));
+        }
+        Ok(issued)
     }
 
     async fn ask_for_ticket(&self, kind: TicketKind, tokens: &Arc<Slot>, token: &SecretString) -> Result<Issued, Miss> {

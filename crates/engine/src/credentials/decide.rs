@@ -44,7 +44,7 @@ pub enum Step {
     Done,
     /// WeChat's last refusal stands; it is too early to ask again.
     Refused(Failure),
-    /// Another node is asking, at the latest until then.
+    /// Another node is asking, or the value is in its last second: at the latest until then.
     Wait(Timestamp),
     /// Ask WeChat.
     Fetch {
@@ -100,8 +100,10 @@ pub fn decide(row: &Credential, demand: &Demand, now: Timestamp) -> Step {
     if let Some(failure) = row.failure.as_ref().filter(|failure| demand.is_refused_by(failure, now)) {
         return Step::Refused(failure.clone());
     }
-    match &row.lease {
-        Some(lease) if now < lease.until => Step::Wait(lease.until),
+    match (&row.lease, row.expires_at) {
+        (Some(lease), _) if now < lease.until => Step::Wait(lease.until),
+        // In the last second of a value: WeCom would only give the same one again.
+        (_, Some(end)) if now < end && row.value.is_some() && matches!(demand.want, Want::Valid) => Step::Wait(end),
         _ => Step::Fetch { force: demand.forces() },
     }
 }
@@ -143,8 +145,10 @@ mod tests {
         assert_eq!(decide(&row(), &demand(Want::Valid), NOW), Step::Done);
         let cold = Credential::empty("stable_token:wx1", "wx1");
         assert_eq!(decide(&cold, &demand(Want::Valid), NOW), Step::Fetch { force: false });
-        let dead = Credential { expires_at: Some(NOW + Duration::from_millis(999)), ..row() };
-        assert_eq!(decide(&dead, &demand(Want::Valid), NOW), Step::Fetch { force: false });
+        let end = NOW + Duration::from_millis(999);
+        let dying = Credential { expires_at: Some(end), ..row() };
+        assert_eq!(decide(&dying, &demand(Want::Valid), NOW), Step::Wait(end));
+        assert_eq!(decide(&dying, &demand(Want::Valid), end), Step::Fetch { force: false });
     }
 
     #[test]

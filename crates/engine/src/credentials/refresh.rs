@@ -174,9 +174,8 @@ impl Credentials {
         // A ticket whose token is not to be had fails as the token does, and is tried again soon after the token is.
         let soon = |retry_in: Duration| retry_in.clamp(Duration::from_secs(1), Duration::from_secs(30));
         match miss {
-            Miss::Refused(error) | Miss::DeadToken { error, .. } => {
-                (Some(error.errcode), error.errmsg, after(Some(error.errcode)))
-            }
+            Miss::Refused(error) => (Some(error.errcode), error.errmsg, after(Some(error.errcode))),
+            Miss::DeadToken { error, .. } => (Some(error.errcode), error.errmsg, soon(after(None))),
             Miss::NoAnswer(reason) => (None, reason, after(None)),
             Miss::NoToken(CredentialError::Refused { error, retry_in }) => {
                 (Some(error.errcode), error.errmsg, soon(retry_in))

@@ -2,12 +2,12 @@
 //!
 //! A web page can make a browser ask `http://evil.example/` at 127.0.0.1 (DNS rebinding), and a forgotten reverse proxy
 //! can carry the world in. The host that was asked for gives the first away. The second shows in the headers that
-//! reverse proxies add, or in HTTP/1.0: nginx without any settings names 127.0.0.1 as the host, adds no header, and
-//! speaks a version that nothing else has spoken for twenty years.
+//! reverse proxies add, or in their HTTP: nginx without any settings names 127.0.0.1 as the host and adds no such header,
+//! but speaks HTTP/1.0 with `Connection: close`.
 
 use std::net::IpAddr;
 
-use http::header::{FORWARDED, HOST, VIA};
+use http::header::{CONNECTION, FORWARDED, HOST, VIA};
 use http::{HeaderName, HeaderValue, Version};
 
 use super::{Caller, Denied};
@@ -24,8 +24,8 @@ const CLIENT_OR_HOST: [HeaderName; 3] = [
 /// # Errors
 /// [`Denied::NotLocal`].
 pub(super) fn check(caller: &Caller<'_>) -> Result<(), Denied> {
-    let host = caller.headers.get(HOST).map(|host| host.to_str().unwrap_or("?"));
-    let mut hosts = host.into_iter().chain(caller.authority).map(strip_port).peekable();
+    let host = caller.headers.get_all(HOST).iter().map(|host| host.to_str().unwrap_or("?"));
+    let mut hosts = host.chain(caller.authority).map(strip_port).peekable();
     if hosts.peek().is_none() || !hosts.all(is_loopback) {
         return Err(Denied::NotLocal { what: "the request's Host header is not a loopback name like 127.0.0.1" });
     }
@@ -37,8 +37,9 @@ pub(super) fn check(caller: &Caller<'_>) -> Result<(), Denied> {
     if named || caller.headers.contains_key(FORWARDED) || caller.headers.contains_key(VIA) {
         return Err(Denied::NotLocal { what: "a reverse proxy passed on the request of somebody else" });
     }
-    if caller.version < Version::HTTP_11 {
-        return Err(Denied::NotLocal { what: "HTTP/1.0 is what a reverse proxy speaks" });
+    let closes = || caller.headers.get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
+    if caller.version < Version::HTTP_11 && closes() {
+        return Err(Denied::NotLocal { what: "HTTP/1.0 with 'Connection: close' is what a reverse proxy sends" });
     }
     Ok(())
 }
@@ -109,7 +110,9 @@ mod tests {
         assert!(through("x-real-ip", "203.0.113.9, 127.0.0.1").is_err());
         assert!(through("forwarded", "for=203.0.113.9").is_err());
         assert!(through("via", "1.1 cache").is_err());
-        assert!(check_with(Version::HTTP_10, None, &[("host", "127.0.0.1:8080")]).is_err());
+        let nginx = [("host", "127.0.0.1:8080"), ("connection", "close")];
+        assert!(check_with(Version::HTTP_10, None, &nginx).is_err());
+        assert_eq!(check_with(Version::HTTP_10, None, &[("host", "127.0.0.1:8080")]), Ok(()));
         assert_eq!(through("x-forwarded-host", "localhost:3000"), Ok(()));
     }
 

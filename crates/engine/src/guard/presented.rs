@@ -1,54 +1,60 @@
 //! The credentials in a request's `Authorization` header (RFC 6750 Bearer, RFC 7617 Basic).
 
+use std::fmt;
+
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// What the caller presented.
 #[derive(Debug)]
-pub enum Presented {
+pub enum Presented<'a> {
     /// `Bearer SECRET`.
-    Bearer(SecretString),
-    /// `Basic base64(user:password)`.
-    Basic {
-        /// The user: a registration's key, or anything for an operator.
-        user: String,
-        /// The password.
-        password: SecretString,
-    },
+    Bearer(Hidden<'a>),
+    /// `Basic base64(user:password)`, decoded.
+    Basic(SecretString),
 }
 
-impl Presented {
+/// A secret in a header, which `Debug` does not show.
+pub struct Hidden<'a>(&'a str);
+
+impl fmt::Debug for Hidden<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("********")
+    }
+}
+
+impl<'a> Presented<'a> {
     /// Reads the header; `None` when there is none or it is neither of the two.
     #[must_use]
-    pub fn read(headers: &HeaderMap) -> Option<Self> {
+    pub fn read(headers: &'a HeaderMap) -> Option<Self> {
         let (scheme, value) = std::str::from_utf8(headers.get(AUTHORIZATION)?.as_bytes()).ok()?.split_once(' ')?;
         let value = value.trim();
         if scheme.eq_ignore_ascii_case("bearer") {
-            return Some(Self::Bearer(value.into()));
+            return Some(Self::Bearer(Hidden(value)));
         }
         if !scheme.eq_ignore_ascii_case("basic") {
             return None;
         }
         let decoded = String::from_utf8(base64_decode(value)?).ok()?;
-        let (user, password) = decoded.split_once(':')?;
-        Some(Self::Basic { user: user.to_owned(), password: password.into() })
+        decoded.contains(':').then(|| Self::Basic(decoded.into()))
     }
 
-    /// The secret part.
+    /// The secret part, whoever the user is.
     #[must_use]
-    pub fn password(&self) -> &SecretString {
+    pub fn password(&self) -> &str {
         match self {
-            Self::Bearer(secret) | Self::Basic { password: secret, .. } => secret,
+            Self::Bearer(Hidden(secret)) => secret,
+            Self::Basic(pair) => pair.expose_secret().split_once(':').map_or("", |(_, password)| password),
         }
     }
 
-    /// The user of Basic.
+    /// The secret part, if the user is this one; Bearer names none. The name itself may hold a colon.
     #[must_use]
-    pub fn user(&self) -> Option<&str> {
+    pub fn password_of(&self, user: &str) -> Option<&str> {
         match self {
-            Self::Bearer(_) => None,
-            Self::Basic { user, .. } => Some(user),
+            Self::Bearer(Hidden(secret)) => Some(secret),
+            Self::Basic(pair) => pair.expose_secret().strip_prefix(user)?.strip_prefix(':'),
         }
     }
 }
@@ -61,29 +67,30 @@ fn base64_decode(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
-    use secrecy::ExposeSecret;
 
     use super::*;
 
-    fn read(value: &str) -> Option<Presented> {
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
-        Presented::read(&headers)
+    fn with(value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(value).unwrap())])
     }
 
     #[test]
     fn both_schemes_are_read() {
-        let bearer = read("bearer  wxp_abc").unwrap();
-        assert_eq!((bearer.user(), bearer.password().expose_secret()), (None, "wxp_abc"));
+        let headers = with("bearer  wxp_abc");
+        let bearer = Presented::read(&headers).unwrap();
+        assert_eq!((bearer.password(), bearer.password_of("anyone")), ("wxp_abc", Some("wxp_abc")));
         // 测试:wxp_a:b
-        let basic = read("Basic 5rWL6K+VOnd4cF9hOmI=").unwrap();
-        assert_eq!((basic.user(), basic.password().expose_secret()), (Some("测试"), "wxp_a:b"));
+        let headers = with("Basic 5rWL6K+VOnd4cF9hOmI=");
+        let basic = Presented::read(&headers).unwrap();
+        assert_eq!((basic.password(), basic.password_of("测试")), ("wxp_a:b", Some("wxp_a:b")));
+        assert_eq!((basic.password_of("测试:wxp_a"), basic.password_of("other")), (Some("b"), None));
+        assert!(!format!("{bearer:?}{basic:?}").contains("wxp"));
     }
 
     #[test]
     fn what_is_neither_is_nothing() {
         for value in ["", "Bearer", "Basic !!", "Basic YWJj", "Digest x"] {
-            assert!(read(value).is_none(), "{value}");
+            assert!(Presented::read(&with(value)).is_none(), "{value}");
         }
     }
 }

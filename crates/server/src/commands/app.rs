@@ -9,7 +9,7 @@ use engine::apps::Registration;
 use engine::apps::view::View;
 use secrecy::ExposeSecret;
 
-use super::{complain, failed, say};
+use super::{cannot_start, complain, failed, say};
 use crate::cli::AppCommand;
 use crate::config::EXIT_CODE;
 use crate::{Config, Server};
@@ -29,7 +29,7 @@ pub(super) async fn run(config: &Config, command: AppCommand) -> ExitCode {
     };
     let engine = match Server::engine_only(config).await {
         Ok(engine) => engine,
-        Err(error) => return failed(&error.to_string()),
+        Err(error) => return cannot_start(&error),
     };
     let done = match work {
         Work::Add(registration) => add(&engine, &registration).await,

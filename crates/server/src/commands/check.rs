@@ -6,7 +6,7 @@ use std::time::Duration;
 use engine::check::{Finding, Grade, Language};
 use tokio::net::TcpStream;
 
-use super::{failed, say};
+use super::{cannot_start, say};
 use crate::{Config, Server};
 
 /// How long the server itself may take to accept a connection.
@@ -17,7 +17,7 @@ pub(super) async fn run(config: &Config) -> ExitCode {
     let language = language();
     let engine = match Server::engine_only(config).await {
         Ok(engine) => engine,
-        Err(error) => return failed(&error.to_string()),
+        Err(error) => return cannot_start(&error),
     };
     let mut findings = engine::check::run(&engine, language).await;
     findings.push(listening(config, language).await);

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{AppCommand, Cli, Command, Options};
 use crate::config::{self, Config};
 use crate::logging;
+use crate::server::StartError;
 
 /// Reads the configuration and runs the command.
 #[must_use]
@@ -26,7 +27,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Check => Job::Check,
         Command::Sandbox(wanted) => match sandbox::prepare(&mut options, &wanted) {
             Ok(prepared) => Job::Sandbox(prepared),
-            Err(reason) => return failed(&reason),
+            Err(code) => return code,
         },
     };
     run_with(&options, command)
@@ -47,9 +48,8 @@ fn run_with(options: &Options, job: Job) -> ExitCode {
     let config = match Config::read(options, &environment) {
         Ok(config) => config,
         Err(problems) => {
-            complain("the configuration is wrong, nothing was started:");
-            problems.iter().for_each(|problem| complain(&format!("  - {problem}")));
-            return ExitCode::from(config::EXIT_CODE);
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            return misconfigured(&problems);
         }
     };
     logging::start(config.log);
@@ -106,6 +106,21 @@ fn say(line: &str) {
 /// A line for people on standard error.
 fn complain(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "wechat-proxy: {line}");
+}
+
+/// A server that cannot start. Files that the configuration names wrongly are mistakes of the configuration.
+fn cannot_start(error: &StartError) -> ExitCode {
+    match error {
+        StartError::MasterKey(_) | StartError::Tls(_) => misconfigured(&[error.to_string()]),
+        StartError::Store(_) | StartError::Client(_) => failed(&error.to_string()),
+    }
+}
+
+/// A wrong configuration: all that is wrong with it, and an exit code of its own.
+fn misconfigured(problems: &[String]) -> ExitCode {
+    complain("the configuration is wrong, nothing was started:");
+    problems.iter().for_each(|problem| complain(&format!("  - {problem}")));
+    ExitCode::from(config::EXIT_CODE)
 }
 
 fn failed(reason: &str) -> ExitCode {

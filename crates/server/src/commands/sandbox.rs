@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{failed, say, serve, stop_on_signal};
+use super::{failed, misconfigured, say, serve, stop_on_signal};
 use crate::cli::{Options, SandboxOptions};
 use crate::{Config, Server};
 
@@ -34,21 +34,10 @@ pub(super) struct Prepared {
 /// Binds the platform's address and points the options of the proxy at it and at a temporary folder.
 ///
 /// # Errors
-/// A sentence that says what to do.
-pub(super) fn prepare(options: &mut Options, sandbox: &SandboxOptions) -> Result<Prepared, String> {
-    let wanted: SocketAddr = sandbox
-        .platform_listen
-        .parse()
-        .map_err(|_| "--platform-listen is an address and a port, like 127.0.0.1:8081".to_owned())?;
-    if !wanted.ip().is_loopback() {
-        return Err("--platform-listen must be a loopback address: the simulated platform knows no secrets".to_owned());
-    }
-    let platform = TcpListener::bind(wanted)
-        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-        .map_err(|error| format!("cannot listen on {wanted}: {error}; choose another port with --platform-listen"))?;
-    let address = platform.local_addr().map_err(|error| error.to_string())?;
-    let folder = tempfile::Builder::new().prefix("wechat-proxy-sandbox-").tempdir();
-    let folder = folder.map_err(|error| format!("no temporary folder could be made: {error}"))?;
+/// The exit code, after saying what to do.
+pub(super) fn prepare(options: &mut Options, sandbox: &SandboxOptions) -> Result<Prepared, ExitCode> {
+    let wanted = platform_address(&sandbox.platform_listen).map_err(|problem| misconfigured(&[problem]))?;
+    let (platform, address, folder) = occupy(wanted).map_err(|reason| failed(&reason))?;
     let url = || Some(format!("http://{address}"));
     for host in [&mut options.api_url, &mut options.open_url, &mut options.pay_url, &mut options.qyapi_url] {
         *host = host.take().or_else(url);
@@ -59,11 +48,27 @@ pub(super) fn prepare(options: &mut Options, sandbox: &SandboxOptions) -> Result
         options.master_key = options.master_key.take().or(Some(key));
     }
     options.listen.get_or_insert_with(|| "127.0.0.1:8080".to_owned());
-    // A flag given empty means: not set, whatever the environment says.
-    for option in [&mut options.public_url, &mut options.admin_token, &mut options.tls_cert, &mut options.tls_key] {
-        option.get_or_insert_default();
-    }
     Ok(Prepared { platform, _folder: folder, platform_only: sandbox.platform_only })
+}
+
+fn platform_address(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Ok(address),
+        Ok(_) => {
+            Err("--platform-listen: must be a loopback address, the simulated platform knows no secrets".to_owned())
+        }
+        Err(_) => Err("--platform-listen: is an address and a port, like 127.0.0.1:8081".to_owned()),
+    }
+}
+
+fn occupy(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr, TempDir), String> {
+    let platform = TcpListener::bind(wanted)
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+        .map_err(|error| format!("cannot listen on {wanted}: {error}; choose another port with --platform-listen"))?;
+    let address = platform.local_addr().map_err(|error| error.to_string())?;
+    let folder = tempfile::Builder::new().prefix("wechat-proxy-sandbox-").tempdir();
+    let folder = folder.map_err(|error| format!("no temporary folder could be made: {error}"))?;
+    Ok((platform, address, folder))
 }
 
 /// Runs the platform and, unless it is to stand alone, the proxy, until a signal.

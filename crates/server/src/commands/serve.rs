@@ -7,7 +7,7 @@ use engine::guard::Mode;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
-use super::{failed, say, stop_on_signal};
+use super::{cannot_start, failed, say, stop_on_signal};
 use crate::{Config, Server};
 
 /// Runs the proxy until a signal.
@@ -23,7 +23,7 @@ pub(super) async fn run(config: &Config) -> ExitCode {
     };
     let server = match Server::build(config).await {
         Ok(server) => server,
-        Err(error) => return failed(&error.to_string()),
+        Err(error) => return cannot_start(&error),
     };
     announce(config, &server, listener.local_addr().unwrap_or(config.listen));
     match server.run(listener, stop).await {

@@ -7,7 +7,7 @@ pub mod layers;
 pub mod master_key;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use engine::guard::Mode;
 use engine::upstream::Hosts;
@@ -148,7 +148,13 @@ impl Reader<'_> {
 
     fn database(&mut self) -> Option<DatabaseUrl> {
         match DatabaseUrl::parse(self.layers.value("database").unwrap_or_default()) {
-            Ok(url) => Some(url),
+            Ok(url) => {
+                let folder = url.sqlite_path().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+                if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+                    self.problem("database", &format!("the folder {} does not exist; make it first", folder.display()));
+                }
+                Some(url)
+            }
             Err(error) => {
                 self.problem("database", &error.to_string());
                 None

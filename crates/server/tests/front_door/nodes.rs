@@ -175,7 +175,7 @@ async fn a_node_with_another_master_key_is_refused_on_a_shared_database() {
     assert!(refused.err.contains("another master key"), "{}", refused.err);
     let without = database.folder().join("none.key");
     let refused = serve(&flags.but("--master-key", &without.display().to_string())).run().await;
-    assert_eq!(refused.code, Some(1));
+    assert_eq!(refused.code, Some(64));
     assert!(!without.exists(), "a shared database never gets a made-up key: {}", refused.err);
     assert!(first.is_running());
 }

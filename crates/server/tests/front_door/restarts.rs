@@ -85,12 +85,12 @@ async fn a_wrong_master_key_is_refused_and_overwrites_nothing() {
 
     std::fs::write(database.master_key(), "not a key\n").unwrap();
     let refused = serve(&flags).run().await;
-    assert_eq!(refused.code, Some(1));
+    assert_eq!(refused.code, Some(64));
     assert!(refused.err.contains("base64") && !refused.err.contains("not a key"), "{}", refused.err);
 
     std::fs::remove_file(database.master_key()).unwrap();
     let refused = serve(&flags).run().await;
-    assert_eq!(refused.code, Some(1));
+    assert_eq!(refused.code, Some(64));
     assert!(refused.err.contains("is missing, but the database exists"), "{}", refused.err);
     assert!(!database.master_key().exists(), "no new key hides that the right one is missing");
     assert_eq!(database.bytes(), before);

@@ -169,3 +169,23 @@ async fn each_secret_of_a_wecom_corp_has_a_token_of_its_own() {
     assert_eq!(platform.judges(&new).await, 0);
     assert_eq!(token("one").await, new);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wecom_token_that_stays_the_same_until_its_end_is_followed_by_the_next_without_a_failed_read() {
+    let platform = Playground::start().await;
+    let (corpid, [secret, _]) = platform.corp().await;
+    platform.change(&corpid, &serde_json::json!({"token_lifetime": 6})).await;
+    let (server, _database) = local(&platform.url).await;
+    server.register(&[("key", "corp"), ("appid", &corpid), ("secret", &secret)]).await;
+    let mut seen = HashSet::new();
+    eventually("three tokens were seen", async || {
+        let answer = server.get("/app/corp/qyapi").await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert!(answer.expires_in() >= 1);
+        seen.insert(answer.token());
+        seen.len() == 3
+    })
+    .await;
+    let calls = platform.calls("/cgi-bin/gettoken").await;
+    assert!(calls <= 30, "{calls} calls for three tokens");
+}

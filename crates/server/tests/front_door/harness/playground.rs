@@ -48,6 +48,13 @@ impl Playground {
         answer.json()
     }
 
+    /// Changes an account.
+    pub(crate) async fn change(&self, appid: &str, body: &Value) {
+        let (path, body) = (format!("/sandbox/accounts/{appid}"), body.to_string().into_bytes());
+        let answer = self.control.send(reqwest::Method::PATCH, &path, Some("application/json"), body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
     /// How many calls of this path were received.
     pub(crate) async fn calls(&self, path: &str) -> u64 {
         let answer = self.control.get(&format!("/sandbox/calls/count?path={path}")).await;
