@@ -22,6 +22,9 @@ use crate::slot::{SlotId, SlotTable};
 /// How long the api_key before a rotation stays good.
 pub const ROTATION_OVERLAP: Duration = Duration::from_secs(24 * 3600);
 
+/// So many api_keys before the current one are kept at most; a rotation too many in one day ends the oldest.
+const MOST_PREVIOUS_KEYS: usize = 10;
+
 /// How often a change is tried again when somebody else changed the same registration in between.
 const TRIES: u32 = 20;
 
@@ -230,10 +233,14 @@ impl Registrar {
     fn rotate(&self, app: &mut App, rotation: Rotation, now: Timestamp) -> SecretString {
         let new = secret_key(&*self.random);
         let old = std::mem::replace(&mut app.secrets.api_key, new.clone());
-        app.secrets.previous_api_key = match rotation {
-            Rotation::Overlap => Some(PreviousKey { key: old, good_until: now + ROTATION_OVERLAP }),
-            Rotation::Revoke => None,
-        };
+        let previous = &mut app.secrets.previous_api_keys;
+        match rotation {
+            Rotation::Overlap => previous.push(PreviousKey { key: old, good_until: now + ROTATION_OVERLAP }),
+            Rotation::Revoke => previous.clear(),
+        }
+        previous.retain(|previous| now < previous.good_until);
+        let too_many = previous.len().saturating_sub(MOST_PREVIOUS_KEYS);
+        previous.drain(..too_many);
         new
     }
 

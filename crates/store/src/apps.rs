@@ -114,8 +114,8 @@ pub struct Secrets {
     pub mch_cert: Option<SecretString>,
     /// What the team's own servers show.
     pub api_key: SecretString,
-    /// The one before, still good for a while.
-    pub previous_api_key: Option<PreviousKey>,
+    /// Those before, each still good for a while.
+    pub previous_api_keys: Vec<PreviousKey>,
 }
 
 impl Secrets {
@@ -131,7 +131,7 @@ impl Secrets {
             apiv3_key: None,
             mch_cert: None,
             api_key,
-            previous_api_key: None,
+            previous_api_keys: Vec::new(),
         }
     }
 }

@@ -57,14 +57,14 @@ impl Registered {
         self.scopes.is_empty() || self.scopes.iter().any(|scope| scope.covers(path))
     }
 
-    /// Whether `presented` is the api_key, or the one before while that is still good. In constant time.
+    /// Whether `presented` is the api_key, or one before it while that is still good. In constant time.
     #[must_use]
     pub fn accepts_api_key(&self, presented: &str, now: Timestamp) -> bool {
         let presented = presented.as_bytes();
         let matches = |key: &SecretString| bool::from(key.expose_secret().as_bytes().ct_eq(presented));
-        let previous = self.app.secrets.previous_api_key.as_ref();
+        let mut previous = self.app.secrets.previous_api_keys.iter();
         matches(&self.app.secrets.api_key)
-            || previous.is_some_and(|previous| now < previous.good_until && matches(&previous.key))
+            || previous.any(|previous| now < previous.good_until && matches(&previous.key))
     }
 
     /// The slot of a token or ticket of this registration's account.

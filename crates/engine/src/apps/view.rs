@@ -70,7 +70,7 @@ impl<'a> View<'a> {
     pub fn of(app: &'a App, now: Timestamp) -> Self {
         let App { settings, secrets, .. } = app;
         let masked = |secret: &Option<SecretString>| secret.as_ref().map(|_| Masked);
-        let previous = secrets.previous_api_key.as_ref().filter(|previous| now < previous.good_until);
+        let previous = secrets.previous_api_keys.last().filter(|previous| now < previous.good_until);
         Self {
             key: &app.key,
             appid: &app.appid,

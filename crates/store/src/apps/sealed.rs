@@ -46,8 +46,8 @@ struct Text {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mch_cert: Option<Hidden>,
     api_key: Hidden,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    previous_api_key: Option<PreviousText>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    previous_api_keys: Vec<PreviousText>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,10 +84,14 @@ impl From<&Secrets> for Text {
             apiv3_key: secrets.apiv3_key.as_ref().map(hidden),
             mch_cert: secrets.mch_cert.as_ref().map(hidden),
             api_key: hidden(&secrets.api_key),
-            previous_api_key: secrets.previous_api_key.as_ref().map(|previous| PreviousText {
-                key: hidden(&previous.key),
-                good_until: previous.good_until.as_millis(),
-            }),
+            previous_api_keys: secrets
+                .previous_api_keys
+                .iter()
+                .map(|previous| PreviousText {
+                    key: hidden(&previous.key),
+                    good_until: previous.good_until.as_millis(),
+                })
+                .collect(),
         }
     }
 }
@@ -104,10 +108,14 @@ impl From<Text> for Secrets {
             apiv3_key: text.apiv3_key.map(shown),
             mch_cert: text.mch_cert.map(shown),
             api_key: shown(text.api_key),
-            previous_api_key: text.previous_api_key.map(|previous| PreviousKey {
-                key: shown(previous.key),
-                good_until: Timestamp::from_millis(previous.good_until),
-            }),
+            previous_api_keys: text
+                .previous_api_keys
+                .into_iter()
+                .map(|previous| PreviousKey {
+                    key: shown(previous.key),
+                    good_until: Timestamp::from_millis(previous.good_until),
+                })
+                .collect(),
         }
     }
 }

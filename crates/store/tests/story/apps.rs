@@ -99,7 +99,7 @@ pub(crate) async fn everything_comes_back_as_it_was_stored(fresh: &Fresh) {
             apiv3_key: hidden("v3"),
             mch_cert: hidden(&certificate),
             api_key: SecretString::from("api key"),
-            previous_api_key: Some(PreviousKey { key: SecretString::from("old"), good_until: NOW }),
+            previous_api_keys: vec![PreviousKey { key: SecretString::from("old"), good_until: NOW }],
         },
         secret_checked_at: Some(NOW + Duration::from_millis(1)),
         expires_at: Some(NOW + Duration::from_secs(1 << 33)),
@@ -216,7 +216,7 @@ pub(crate) async fn values_do_not_open_in_another_row(fresh: &Fresh) {
 }
 
 fn shown(secrets: &Secrets) -> Vec<String> {
-    let previous = secrets.previous_api_key.as_ref();
+    let previous = secrets.previous_api_keys.first();
     let optional = [
         &secrets.token,
         &secrets.aes,

@@ -132,6 +132,6 @@ pub(crate) fn secrets(secret: &str) -> Secrets {
         apiv3_key: None,
         mch_cert: None,
         api_key: SecretString::from("plain-api-key"),
-        previous_api_key: None,
+        previous_api_keys: Vec::new(),
     }
 }
