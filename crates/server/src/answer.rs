@@ -80,6 +80,9 @@ pub enum Error {
     /// The database.
     #[error(transparent)]
     Store(Arc<StoreError>),
+    /// The database, told to whoever asks: without the driver's words, which name users and files.
+    #[error("the database cannot be used now; the log says why, under this request id")]
+    NotReady,
     /// The proxy's own fault.
     #[error("wechat-proxy failed inside ({0}); its log says more under this request id")]
     Internal(&'static str),
@@ -127,6 +130,7 @@ impl Error {
                 StoreError::TooLong { .. } => (StatusCode::BAD_REQUEST, -10003),
                 _ => (StatusCode::INTERNAL_SERVER_ERROR, -10017),
             },
+            Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, -10016),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, -10018),
         };
         Form { status, errcode, retry_after: self.retry_after() }
@@ -139,7 +143,7 @@ impl Error {
             | Self::Denied(Denied::TooManyFailures { retry_in } | Denied::TooManyRequests { retry_in }) => {
                 Some(*retry_in)
             }
-            Self::TimedOut(_) | Self::Store(_) => Some(Duration::from_secs(1)),
+            Self::TimedOut(_) | Self::Store(_) | Self::NotReady => Some(Duration::from_secs(1)),
             _ => None,
         }
     }

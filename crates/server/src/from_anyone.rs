@@ -48,7 +48,10 @@ async fn healthz() -> Response {
 
 /// The process can do its work: the database answers.
 async fn readyz(State(engine): State<Arc<Engine>>) -> Result<Response, Error> {
-    engine.store.ping().await?;
+    engine.store.ping().await.map_err(|error| {
+        tracing::error!(%error, "not ready");
+        Error::NotReady
+    })?;
     Ok(json_of(&json!({"status": "ready"})))
 }
 
