@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use store::{App, Store, TokenMode};
-use url::Url;
 use wechat::calls::Host;
 use wechat::{Appid, Errcode};
 
@@ -14,6 +13,7 @@ use crate::apps::Wanted;
 use crate::credential_error::CredentialError;
 use crate::engine::Engine;
 use crate::slot::SlotId;
+use crate::upstream::host_name;
 
 /// The language of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +119,7 @@ async fn database(store: &Store, engine: &Engine, words: &Words) -> Finding {
 
 async fn upstream(engine: &Engine, host: Host, words: &Words) -> Vec<Finding> {
     let base = engine.upstream.base(host);
-    let shown = shown(base);
+    let shown = format!("{}://{}", base.scheme(), host_name(base));
     match engine.upstream.probe(host).await {
         Err(error) => vec![words.not_good(
             Grade::Bad,
@@ -204,9 +204,4 @@ fn refusal_advice(error: &wechat::ApiError) -> (String, String) {
     };
     let english = error.errcode.advice().unwrap_or("see WeChat's page of global return codes");
     (chinese.to_owned(), english.to_owned())
-}
-
-/// A base URL without userinfo, for people.
-fn shown(base: &Url) -> String {
-    format!("{}://{}", base.scheme(), base.host_str().unwrap_or_default())
 }

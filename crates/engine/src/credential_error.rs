@@ -6,9 +6,6 @@ use std::time::Duration;
 use store::{Failure, StoreError, Timestamp};
 use wechat::{ApiError, Errcode};
 
-/// How long a request waits for a token before it is told to come again.
-pub const PATIENCE: Duration = Duration::from_secs(20);
-
 /// Why there is no token or ticket.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CredentialError {

@@ -13,9 +13,9 @@ use wechat::Errcode;
 use crate::apps::Directory;
 use crate::apps::parameters::{Change, ListField, PlainField, Registration, Rotation, SecretField};
 use crate::clock::Clock;
-use crate::credential_error::{CredentialError, PATIENCE};
-use crate::credentials::Credentials;
+use crate::credential_error::CredentialError;
 use crate::credentials::decide::same;
+use crate::credentials::{Credentials, PATIENCE};
 use crate::random::{Random, secret_key};
 use crate::slot::{SlotId, SlotTable};
 

@@ -184,7 +184,8 @@ fn innermost(error: &reqwest::Error) -> String {
     if std::ptr::addr_eq(cause, error) { "no reason was given".to_owned() } else { cause.to_string() }
 }
 
-fn host_name(base: &Url) -> String {
+/// Host and, unless it is the scheme's own, port: never a user or password.
+pub(crate) fn host_name(base: &Url) -> String {
     let host = base.host_str().unwrap_or_default();
     base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }

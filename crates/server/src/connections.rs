@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use crate::open_connections::{OpenConnections, State, UnderWay};
+use crate::open_connections::{OpenConnections, State, UnderWay, drive};
 use crate::ready_answers::ReadyAnswers;
 
 /// How long a TLS handshake may take.
@@ -132,11 +132,10 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>, tasks: &TaskTracke
                 let _ = stream.set_nodelay(true);
                 let shared = Arc::clone(shared);
                 let (id, state) = shared.open.enter();
-                if shared.tls.is_some() {
-                    tasks.spawn(async move { serve_tls(&shared, id, state, stream, peer).await });
-                } else {
-                    tasks.spawn(async move { serve_plain(&shared, id, state, stream, peer).await });
-                }
+                match shared.tls.clone() {
+                    Some(tls) => tasks.spawn(async move { serve_tls(&shared, tls, id, state, stream, peer).await }),
+                    None => tasks.spawn(async move { serve_plain(&shared, id, state, stream, peer).await }),
+                };
             }
             Err(error) => {
                 // Out of file descriptors, or a connection that ended at once: neither is a reason to stop.
@@ -148,21 +147,27 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>, tasks: &TaskTracke
 }
 
 async fn serve_plain(shared: &Arc<Shared>, id: u64, state: Arc<State>, stream: TcpStream, peer: SocketAddr) {
+    let _leaves = shared.open.leaves(id);
     let service = service_fn(|request| shared.answering.answer(request, peer, &state));
     let connection = http1::Builder::new().max_buf_size(MAX_HEAD).serve_connection(TokioIo::new(stream), service);
-    shared.open.drive(id, &state, connection).await;
+    drive(&state, connection).await;
 }
 
-async fn serve_tls(shared: &Arc<Shared>, id: u64, state: Arc<State>, stream: TcpStream, peer: SocketAddr) {
-    let Some(tls) = &shared.tls else { return };
-    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await else {
-        return shared.open.leave(id);
-    };
+async fn serve_tls(
+    shared: &Arc<Shared>,
+    tls: TlsAcceptor,
+    id: u64,
+    state: Arc<State>,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
+    let _leaves = shared.open.leaves(id);
+    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await else { return };
     let (answering, counted) = (Arc::clone(shared), Arc::clone(&state));
     let service = service_fn(move |request| answering.answering.answer(request, peer, &counted));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().max_buf_size(MAX_HEAD);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(HTTP2_PING).max_concurrent_streams(200);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    shared.open.drive(id, &state, connection).await;
+    drive(&state, connection).await;
 }

@@ -53,6 +53,18 @@ impl Drop for UnderWay {
     }
 }
 
+/// Forgets a connection when this is dropped.
+pub(crate) struct Leaves<'a> {
+    connections: &'a OpenConnections,
+    id: u64,
+}
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.connections.lock().remove(&self.id);
+    }
+}
+
 impl State {
     /// Notes that a whole request arrived and was answered at once.
     pub(crate) fn served(&self) {
@@ -99,35 +111,9 @@ impl OpenConnections {
         (id, state)
     }
 
-    /// Drives a connection to its end.
-    pub(crate) async fn drive(&self, id: u64, state: &State, connection: impl GracefulConnection) {
-        let mut connection = pin!(connection);
-        let mut known = false;
-        let mut finishing = false;
-        poll_fn(|context| {
-            if !known {
-                state.task.register(context.waker());
-                known = true;
-            }
-            match state.wish.load(Ordering::Acquire) {
-                END if state.has_nothing_new() => return Poll::Ready(()),
-                END => state.go_on(),
-                FINISH if !finishing => {
-                    connection.as_mut().graceful_shutdown();
-                    finishing = true;
-                }
-                _ => {}
-            }
-            // An error here is the client's: it went away or spoke no HTTP.
-            connection.as_mut().poll(context).map(drop)
-        })
-        .await;
-        self.leave(id);
-    }
-
-    /// Forgets a connection that has ended.
-    pub(crate) fn leave(&self, id: u64) {
-        self.lock().remove(&id);
+    /// Forgets a connection when the result is dropped: when it has ended, however it ended.
+    pub(crate) fn leaves(&self, id: u64) -> Leaves<'_> {
+        Leaves { connections: self, id }
     }
 
     /// Closes connections that idle, until `stop`; then asks all to finish.
@@ -150,6 +136,31 @@ impl OpenConnections {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<State>>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Drives a connection to its end.
+pub(crate) async fn drive(state: &State, connection: impl GracefulConnection) {
+    let mut connection = pin!(connection);
+    let mut known = false;
+    let mut finishing = false;
+    poll_fn(|context| {
+        if !known {
+            state.task.register(context.waker());
+            known = true;
+        }
+        match state.wish.load(Ordering::Acquire) {
+            END if state.has_nothing_new() => return Poll::Ready(()),
+            END => state.go_on(),
+            FINISH if !finishing => {
+                connection.as_mut().graceful_shutdown();
+                finishing = true;
+            }
+            _ => {}
+        }
+        // An error here is the client's: it went away or spoke no HTTP.
+        connection.as_mut().poll(context).map(drop)
+    })
+    .await;
 }
 
 #[cfg(test)]
@@ -194,5 +205,13 @@ mod tests {
         drop(request);
         connections.scan();
         assert_eq!(wish(&state), END);
+    }
+
+    #[test]
+    fn a_connection_that_has_ended_is_forgotten() {
+        let connections = OpenConnections::default();
+        let (id, _) = connections.enter();
+        drop(connections.leaves(id));
+        assert!(connections.lock().is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! Asking WeChat for a token or ticket: what is needed for it, the call, and what the answer means.
 //!
-//! Called by `refresh`, under a lease. No answer is stored here, and nothing is asked twice but for one case: a refused
-//! token that WeChat still calls current.
+//! Called by `refresh`, under a lease. No answer is stored here, and nothing is asked twice but for two cases: a refused
+//! token that WeChat still calls current, and a WeCom token in its last second.
 
 use std::sync::Arc;
 use std::time::Duration;

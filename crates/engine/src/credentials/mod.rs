@@ -34,7 +34,7 @@ use self::decide::{Demand, Step, Want, decide};
 use self::refresh::Tried;
 use crate::apps::Directory;
 use crate::clock::Clock;
-use crate::credential_error::{CredentialError, PATIENCE};
+use crate::credential_error::CredentialError;
 use crate::metrics::Metrics;
 use crate::random::{Random, unique_name};
 use crate::slot::{Current, Slot, SlotId, SlotTable};
@@ -43,6 +43,9 @@ use crate::upstream::{CALL_TIMEOUT, Upstream};
 /// How long a node may hold the right to ask WeChat: as long as asking twice may take (once as usual, once forced), and
 /// a little for the database. A node that died is replaced after this time.
 pub const LEASE: Duration = Duration::from_secs(2 * CALL_TIMEOUT.as_secs() + 2);
+
+/// How long a request waits for a token before it is told to come again.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often a waiting node looks whether the asking one is done.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);

@@ -13,8 +13,8 @@ use wechat::calls::Issued;
 use super::ask::Miss;
 use super::decide::Demand;
 use super::schedule::{refresh_at, retry_after};
-use super::{Credentials, LEASE, LOOK_AGAIN};
-use crate::credential_error::{CredentialError, PATIENCE};
+use super::{Credentials, LEASE, LOOK_AGAIN, PATIENCE};
+use crate::credential_error::CredentialError;
 use crate::random::unique_name;
 use crate::slot::{Slot, SlotId};
 

@@ -126,12 +126,6 @@ impl Guard {
         Self { mode, admin_token, failures: Limit::of(FAILURES_A_MINUTE), costly: Limit::of(COSTLY_A_MINUTE) }
     }
 
-    /// The mode.
-    #[must_use]
-    pub fn mode(&self) -> Mode {
-        self.mode
-    }
-
     /// Anybody who gets this far at all: in local mode, whoever is local.
     ///
     /// # Errors

@@ -6,9 +6,18 @@ use crate::harness::caller::Caller;
 use crate::harness::databases::Database;
 use crate::harness::eventually;
 use crate::harness::fake_wechat::{FakeWechat, Reply, STABLE};
-use crate::harness::process::{Program, serve};
+use crate::harness::process::{Process, Program, serve};
 use crate::harness::relay::Relay;
 use crate::harness::server::{AT_ONCE, Flags, Running, local};
+
+/// Told to stop, it ends well within ten seconds.
+async fn ends_in_time(process: Process) {
+    process.signal("TERM");
+    let signalled = Instant::now();
+    let ended = process.ended().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(signalled.elapsed() < Duration::from_secs(10), "{:?}", signalled.elapsed());
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metrics_count_requests_calls_and_refreshes_by_name() {
@@ -147,11 +156,7 @@ async fn a_stop_takes_at_most_ten_seconds_whatever_is_in_flight() {
     };
     let stopped = async {
         wechat.has_received(STABLE, 1).await;
-        process.signal("TERM");
-        let signalled = Instant::now();
-        let ended = process.ended().await;
-        assert_eq!(ended.code, Some(0), "{}", ended.err);
-        assert!(signalled.elapsed() < Duration::from_secs(10), "{:?}", signalled.elapsed());
+        ends_in_time(process).await;
     };
     tokio::join!(waiting, stopped);
 }
@@ -172,11 +177,7 @@ async fn a_stop_takes_at_most_ten_seconds_also_when_wechat_and_the_database_are_
     let stopped = async {
         wechat.has_received(STABLE, 1).await;
         relay.silence();
-        process.signal("TERM");
-        let signalled = Instant::now();
-        let ended = process.ended().await;
-        assert_eq!(ended.code, Some(0), "{}", ended.err);
-        assert!(signalled.elapsed() < Duration::from_secs(10), "{:?}", signalled.elapsed());
+        ends_in_time(process).await;
     };
     tokio::join!(waiting, stopped);
 }
