@@ -1,21 +1,35 @@
 //! All parts of the engine, put together once per server.
 
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use store::{ChangeReader, Store};
+use store::{ChangeReader, Journal, JournalWriter, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::apps::Directory;
+use crate::backends::{Backends, CallUrls};
 use crate::clock::Clock;
 use crate::credentials::ages::Ages;
 use crate::credentials::{Credentials, refresher};
-use crate::guard::Guard;
+use crate::deliveries::Deliveries;
+use crate::foundation::Foundation;
+use crate::guard::{Guard, Mode};
+use crate::intake::{Intake, Ways};
+use crate::late_replies::{self, LateReplies};
 use crate::metrics::Metrics;
+use crate::node;
 use crate::random::Random;
+use crate::records::Records;
 use crate::registrar::Registrar;
-use crate::slot::SlotTable;
 use crate::upstream::{Hosts, Upstream};
+
+/// How long background work may take to end after the last connection.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// How long the database may take to write the last group, and then to say goodbye. With the drains before it, a stop ends
+/// within 10 seconds.
+const LAST_WRITES: Duration = Duration::from_millis(750);
 
 /// What the engine is built from.
 pub struct Materials {
@@ -29,32 +43,48 @@ pub struct Materials {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub random: Arc<dyn Random>,
+    /// How long records are kept.
+    pub retention: Duration,
 }
 
-/// Everything that the proxy does. The server's edges hold one and call its parts.
+/// Everything that the proxy does. The server's edges hold one and call its parts; what the parts stand on
+/// ([`Foundation`]) is there too.
 pub struct Engine {
-    /// What is remembered.
-    pub store: Store,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Chance.
-    pub random: Arc<dyn Random>,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
+    foundation: Arc<Foundation>,
     /// The way to WeChat.
     pub upstream: Upstream,
-    /// Tokens and tickets in memory.
-    pub slots: Arc<SlotTable>,
-    /// Registrations in memory.
-    pub directory: Arc<Directory>,
     /// Always a good token.
     pub credentials: Credentials,
     /// Making and changing registrations.
     pub registrar: Registrar,
     /// Who may do what.
     pub guard: Guard,
-    /// Work that a shutdown waits for.
-    pub tasks: TaskTracker,
+    /// Which URLs may be called.
+    pub call_urls: Arc<CallUrls>,
+    /// What is owed to backends.
+    pub deliveries: Deliveries,
+    /// What comes late.
+    pub late_replies: LateReplies,
+    /// WeChat's callbacks.
+    pub intake: Intake,
+    /// What happened.
+    pub records: Records,
+    journal: JournalTask,
+}
+
+/// The journal's writer, which runs until everything that writes into it has ended.
+struct JournalTask {
+    /// Taken when the background starts.
+    writer: Mutex<Option<JournalWriter>>,
+    stop: CancellationToken,
+    running: TaskTracker,
+}
+
+impl Deref for Engine {
+    type Target = Foundation;
+    fn deref(&self) -> &Foundation {
+        &self.foundation
+    }
 }
 
 impl Engine {
@@ -63,53 +93,90 @@ impl Engine {
     /// # Errors
     /// When the TLS library cannot be set up.
     pub fn new(materials: Materials) -> Result<Arc<Self>, reqwest::Error> {
-        let Materials { store, hosts, guard, clock, random } = materials;
+        let Materials { store, hosts, guard, clock, random, retention } = materials;
         let metrics = Metrics::new();
         let upstream = Upstream::new(hosts, Arc::clone(&metrics))?;
-        let slots = Arc::new(SlotTable::default());
-        let directory = Arc::new(Directory::new(store.clone()));
-        let tasks = TaskTracker::new();
-        let credentials = Credentials::new(crate::credentials::Parts {
-            store: store.clone(),
-            directory: Arc::clone(&directory),
-            slots: Arc::clone(&slots),
-            upstream: upstream.clone(),
-            clock: Arc::clone(&clock),
-            random: Arc::clone(&random),
-            metrics: Arc::clone(&metrics),
-            tasks: tasks.clone(),
-        });
-        metrics.add_collector(Box::new(Ages { slots: Arc::clone(&slots), clock: Arc::clone(&clock) }));
-        let registrar = Registrar::new(
-            store.clone(),
-            Arc::clone(&directory),
-            Arc::clone(&slots),
-            credentials.clone(),
-            Arc::clone(&clock),
-            Arc::clone(&random),
-        );
+        let backends = Backends::new(Arc::clone(&clock), Arc::clone(&metrics))?;
+        let foundation = Foundation::new(store, clock, random, metrics);
+        let (slots, clock) = (Arc::clone(&foundation.slots), Arc::clone(&foundation.clock));
+        foundation.metrics.add_collector(Box::new(Ages { slots, clock }));
+        let credentials = Credentials::new(Arc::clone(&foundation), upstream.clone());
+        let late_replies = LateReplies::new(Arc::clone(&foundation), credentials.clone(), upstream.clone());
+        let deliveries = Deliveries::new(Arc::clone(&foundation), backends.clone(), late_replies.clone());
+        let call_urls = Arc::new(CallUrls::new(guard.mode() == Mode::Public));
+        let (journal, writer) = Journal::new(foundation.store.clone());
+        let ways = Ways {
+            journal,
+            call_urls: Arc::clone(&call_urls),
+            backends,
+            deliveries: deliveries.clone(),
+            late_replies: late_replies.clone(),
+        };
         Ok(Arc::new(Self {
-            store,
-            clock,
-            random,
-            metrics,
             upstream,
-            slots,
-            directory,
+            registrar: Registrar::new(Arc::clone(&foundation), credentials.clone()),
             credentials,
-            registrar,
             guard,
-            tasks,
+            call_urls,
+            late_replies,
+            intake: Intake::new(Arc::clone(&foundation), ways),
+            records: Records::new(Arc::clone(&foundation), deliveries.clone(), retention),
+            deliveries,
+            foundation,
+            journal: JournalTask {
+                writer: Mutex::new(Some(writer)),
+                stop: CancellationToken::new(),
+                running: TaskTracker::new(),
+            },
         }))
     }
 
     /// Runs the background duties until `stop`.
     ///
     /// # Errors
-    /// When the database does not say where its notes of changes stand.
-    pub async fn start_background(&self, stop: CancellationToken) -> Result<(), store::StoreError> {
+    /// When the database does not answer.
+    pub async fn start_background(&self, stop: CancellationToken) -> Result<(), StoreError> {
         let changes = ChangeReader::start(&self.store, self.clock.now()).await?;
-        self.tasks.spawn(refresher::run(self.credentials.clone(), changes, stop));
+        node::announce(&self.foundation).await?;
+        self.tasks.spawn(refresher::run(self.credentials.clone(), changes, stop.clone()));
+        self.journal.start();
+        self.tasks.spawn(node::run(Arc::clone(&self.foundation), self.intake.clone(), stop.clone()));
+        self.tasks.spawn(self.deliveries.clone().run(stop.clone()));
+        self.tasks.spawn(late_replies::sender::run(self.late_replies.clone(), stop.clone()));
+        self.tasks.spawn(self.records.clone().clean(stop));
         Ok(())
+    }
+
+    /// Finishes what is under way, within some seconds, after the background was told to stop. What does not end in time is
+    /// on disk, and is taken over by another node or the next start.
+    pub async fn finish(&self) {
+        self.tasks.close();
+        if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some work was still under way at the end; another node or the next start takes it over");
+        }
+        let goodbye = async {
+            self.journal.finish().await;
+            node::leave(&self.foundation).await
+        };
+        match tokio::time::timeout(LAST_WRITES, goodbye).await {
+            Ok(Ok(())) => {}
+            _ => tracing::warn!("the database did not take the last words of this node; others wait until it is gone"),
+        }
+        // One that does not answer now has nothing that it still needs to be told.
+        let _ = tokio::time::timeout(LAST_WRITES, self.store.close()).await;
+    }
+}
+
+impl JournalTask {
+    fn start(&self) {
+        if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.running.spawn(writer.run(self.stop.clone().cancelled_owned()));
+        }
+    }
+
+    async fn finish(&self) {
+        self.stop.cancel();
+        self.running.close();
+        self.running.wait().await;
     }
 }

@@ -7,24 +7,42 @@
 //! 3. [`upstream`]: the way to WeChat's hosts.
 //! 4. [`credential_error`]: why there is no token.
 //! 5. [`slot`]: one token or ticket in memory, its answer ready.
-//! 6. [`apps`]: registrations, their parameters, those in memory.
-//! 7. [`credentials`]: always a good token, fetched once for everybody.
-//! 8. [`registrar`]: making, changing and removing registrations.
-//! 9. [`guard`]: who may do what.
-//! 10. [`engine`]: all of it, put together.
-//! 11. [`check`]: what may be wrong.
+//! 6. [`webhook`]: the signature that backends check.
+//! 7. [`apps`]: registrations, their parameters, those in memory.
+//! 8. [`foundation`]: what nearly every part after it stands on.
+//! 9. [`credentials`]: always a good token, fetched once for everybody.
+//! 10. [`registrar`]: making, changing and removing registrations.
+//! 11. [`guard`]: who may do what.
+//! 12. [`backends`]: teams' own servers: which may be called, how they are doing, one try.
+//! 13. [`messages`]: a callback as it is written down.
+//! 14. [`late_replies`]: what comes when WeChat waits no longer.
+//! 15. [`deliveries`]: what backends did not take at the first try.
+//! 16. [`intake`]: WeChat's callbacks, from the request to the answer.
+//! 17. [`node`]: this process among the others.
+//! 18. [`records`]: what happened, to be read and replayed.
+//! 19. [`engine`]: all of it, put together.
+//! 20. [`check`]: what may be wrong.
 
 pub mod apps;
+pub mod backends;
 pub mod check;
 pub mod clock;
 pub mod credential_error;
 pub mod credentials;
+pub mod deliveries;
 pub mod engine;
+pub mod foundation;
 pub mod guard;
+pub mod intake;
+pub mod late_replies;
+pub mod messages;
 pub mod metrics;
+pub mod node;
 pub mod random;
+pub mod records;
 pub mod registrar;
 pub mod slot;
 pub mod upstream;
+pub mod webhook;
 
 pub use engine::Engine;

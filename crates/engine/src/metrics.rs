@@ -7,6 +7,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 /// Labels of a counted HTTP request.
@@ -30,12 +31,21 @@ struct RefreshLabels {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
 /// All counters of one server.
 pub struct Metrics {
     registry: std::sync::RwLock<Registry>,
     requests: Family<RequestLabels, Counter>,
     upstream: Family<UpstreamLabels, Counter>,
     refreshes: Family<RefreshLabels, Counter>,
+    callbacks: Family<OutcomeLabels, Counter>,
+    backend_tries: Family<OutcomeLabels, Counter>,
+    late_replies: Family<OutcomeLabels, Counter>,
+    deliveries: Gauge,
 }
 
 impl Metrics {
@@ -53,7 +63,24 @@ impl Metrics {
             upstream.clone(),
         );
         registry.register("refreshes", "Refreshes of tokens and tickets by kind and outcome", refreshes.clone());
-        Arc::new(Self { registry: std::sync::RwLock::new(registry), requests, upstream, refreshes })
+        let callbacks = Family::default();
+        let backend_tries = Family::default();
+        let late_replies = Family::default();
+        let deliveries = Gauge::default();
+        registry.register("callbacks", "WeChat's callbacks by what they were answered", callbacks.clone());
+        registry.register("backend_tries", "Tries to bring a message to a backend by outcome", backend_tries.clone());
+        registry.register("late_replies", "Replies that came late, by what became of them", late_replies.clone());
+        registry.register("deliveries_pending", "Deliveries that backends still have to get", deliveries.clone());
+        Arc::new(Self {
+            registry: std::sync::RwLock::new(registry),
+            requests,
+            upstream,
+            refreshes,
+            callbacks,
+            backend_tries,
+            late_replies,
+            deliveries,
+        })
     }
 
     /// Adds a source that is asked at each scrape.
@@ -78,6 +105,26 @@ impl Metrics {
     /// Counts a refresh that this node made.
     pub(crate) fn refresh(&self, kind: &'static str, outcome: &'static str) {
         self.refreshes.get_or_create(&RefreshLabels { kind, outcome }).inc();
+    }
+
+    /// Counts an answer to a callback of WeChat.
+    pub(crate) fn callback(&self, outcome: &'static str) {
+        self.callbacks.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Counts a try to bring a message to a backend.
+    pub(crate) fn backend_try(&self, outcome: &'static str) {
+        self.backend_tries.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Counts what became of a late reply.
+    pub(crate) fn late_reply(&self, outcome: &'static str) {
+        self.late_replies.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Tells how many deliveries are owed.
+    pub(crate) fn deliveries_pending(&self, count: u64) {
+        self.deliveries.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Everything in the OpenMetrics text format.

@@ -7,17 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use store::{App, PreviousKey, Removed, Secrets, Settings, Store, StoreError, Timestamp};
+use store::{App, PreviousKey, Removed, Secrets, Settings, StoreError, Timestamp};
 use wechat::Errcode;
 
-use crate::apps::Directory;
 use crate::apps::parameters::{Change, ListField, PlainField, Registration, Rotation, SecretField};
-use crate::clock::Clock;
 use crate::credential_error::CredentialError;
 use crate::credentials::decide::same;
 use crate::credentials::{Credentials, PATIENCE};
-use crate::random::{Random, secret_key};
-use crate::slot::{SlotId, SlotTable};
+use crate::foundation::Foundation;
+use crate::random::secret_key;
+use crate::slot::SlotId;
 
 /// How long the api_key before a rotation stays good.
 pub const ROTATION_OVERLAP: Duration = Duration::from_secs(24 * 3600);
@@ -30,12 +29,8 @@ const TRIES: u32 = 20;
 
 /// Makes, changes and removes registrations.
 pub struct Registrar {
-    store: Store,
-    directory: Arc<Directory>,
-    slots: Arc<SlotTable>,
+    foundation: Arc<Foundation>,
     credentials: Credentials,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
 }
 
 /// What a registration brought about.
@@ -70,17 +65,10 @@ pub enum RegisterError {
 }
 
 impl Registrar {
-    /// A registrar for this store.
+    /// A registrar on this foundation.
     #[must_use]
-    pub fn new(
-        store: Store,
-        directory: Arc<Directory>,
-        slots: Arc<SlotTable>,
-        credentials: Credentials,
-        clock: Arc<dyn Clock>,
-        random: Arc<dyn Random>,
-    ) -> Self {
-        Self { store, directory, slots, credentials, clock, random }
+    pub fn new(foundation: Arc<Foundation>, credentials: Credentials) -> Self {
+        Self { foundation, credentials }
     }
 
     /// Creates the registration, or merges the given parameters into it.
@@ -102,9 +90,9 @@ impl Registrar {
     /// # Errors
     /// [`StoreError`] when the database refuses.
     pub async fn remove(&self, key: &str) -> Result<bool, StoreError> {
-        let removed = self.store.remove_app(key, self.clock.now()).await?;
+        let removed = self.foundation.store.remove_app(key, self.foundation.clock.now()).await?;
         let Some(Removed { key, credentials }) = removed else { return Ok(false) };
-        self.directory.drop_loaded(&key);
+        self.foundation.directory.drop_loaded(&key);
         self.credentials.changed(&credentials).await?;
         Ok(true)
     }
@@ -114,7 +102,7 @@ impl Registrar {
     /// # Errors
     /// [`StoreError`] when the database does not answer.
     pub async fn list(&self, after: Option<&str>, limit: u64) -> Result<Vec<App>, StoreError> {
-        self.store.apps(after, limit).await
+        self.foundation.store.apps(after, limit).await
     }
 
     /// Asks WeChat about appid and secret, unless the caller wants it unchecked or WeChat confirmed it already.
@@ -135,7 +123,7 @@ impl Registrar {
             self.prove_once(wecom, secret).await?;
             return Ok(Confirmation::Wecom);
         }
-        let known = self.store.app(registration.key.as_str()).await?;
+        let known = self.foundation.store.app(registration.key.as_str()).await?;
         let mode = registration.token_mode().or(known.map(|app| app.settings.token_mode)).unwrap_or_default();
         match self.prove_once(SlotId::new(mode.into(), appid), secret).await {
             Ok(()) => Ok(Confirmation::Account),
@@ -151,10 +139,10 @@ impl Registrar {
     /// A secret that WeChat confirmed, and whose token is good and was last refreshed without trouble, is not asked
     /// about again: with classic tokens each question would cost the account its current token.
     async fn prove_once(&self, id: SlotId, secret: &SecretString) -> Result<(), CredentialError> {
-        let now = self.clock.now();
-        let apps = self.store.apps_of(id.appid.as_str()).await?;
+        let now = self.foundation.clock.now();
+        let apps = self.foundation.store.apps_of(id.appid.as_str()).await?;
         let confirmed = apps.iter().any(|app| app.secret_checked_at.is_some() && same(&app.secrets.secret, secret));
-        let slot = self.slots.slot(id.clone());
+        let slot = self.foundation.slots.slot(id.clone());
         if confirmed && slot.failure().is_none() && slot.valid(now).is_some() {
             return Ok(());
         }
@@ -164,8 +152,8 @@ impl Registrar {
     /// The stored registration, if it is alive and of this account.
     async fn existing(&self, registration: &Registration) -> Result<Option<App>, RegisterError> {
         let key = registration.key.as_str();
-        let Some(app) = self.store.app(key).await? else { return Ok(None) };
-        let now = self.clock.now();
+        let Some(app) = self.foundation.store.app(key).await? else { return Ok(None) };
+        let now = self.foundation.clock.now();
         if app.expires_at.is_some_and(|end| end <= now) {
             self.remove(key).await?;
             return Ok(None);
@@ -182,7 +170,7 @@ impl Registrar {
         registration: &Registration,
         confirmed: Confirmation,
     ) -> Result<Option<Receipt>, RegisterError> {
-        let now = self.clock.now();
+        let now = self.foundation.clock.now();
         let existing = self.existing(registration).await?;
         let created = existing.is_none();
         let (mut app, mut api_key) = match existing {
@@ -200,7 +188,7 @@ impl Registrar {
         if !self.store_all(&app, created, confirmed).await? {
             return Ok(None);
         }
-        self.directory.drop_loaded(&app.key);
+        self.foundation.directory.drop_loaded(&app.key);
         // The registration is stored and its api_key told only this once: nothing may take the receipt away any more.
         if let Err(error) = self.forget_failures(&app.appid, now).await {
             tracing::warn!(key = app.key, %error, "registered, but a refusal from before is remembered until its time");
@@ -209,12 +197,12 @@ impl Registrar {
     }
 
     async fn forget_failures(&self, appid: &str, now: Timestamp) -> Result<(), StoreError> {
-        let cleared = self.store.clear_failures(appid, now).await?;
+        let cleared = self.foundation.store.clear_failures(appid, now).await?;
         self.credentials.changed(&cleared).await
     }
 
     fn fresh(&self, registration: &Registration, now: Timestamp) -> (App, Option<SecretString>) {
-        let api_key = secret_key(&*self.random);
+        let api_key = secret_key(&*self.foundation.random);
         let app = App {
             key: registration.key.as_str().to_owned(),
             appid: registration.appid.as_str().to_owned(),
@@ -231,7 +219,7 @@ impl Registrar {
     }
 
     fn rotate(&self, app: &mut App, rotation: Rotation, now: Timestamp) -> SecretString {
-        let new = secret_key(&*self.random);
+        let new = secret_key(&*self.foundation.random);
         let old = std::mem::replace(&mut app.secrets.api_key, new.clone());
         let previous = &mut app.secrets.previous_api_keys;
         match rotation {
@@ -249,7 +237,7 @@ impl Registrar {
     async fn store_all(&self, app: &App, created: bool, confirmed: Confirmation) -> Result<bool, StoreError> {
         let mut others = Vec::new();
         if confirmed == Confirmation::Account {
-            others = self.store.apps_of(&app.appid).await?;
+            others = self.foundation.store.apps_of(&app.appid).await?;
             others.retain(|other| other.key != app.key && !same(&other.secrets.secret, &app.secrets.secret));
         }
         for other in &mut others {
@@ -257,7 +245,7 @@ impl Registrar {
             other.secret_checked_at = app.secret_checked_at;
             other.updated_at = app.updated_at;
         }
-        if created && !self.store.insert_app(app).await? {
+        if created && !self.foundation.store.insert_app(app).await? {
             return Ok(false);
         }
         if !created {
@@ -266,8 +254,8 @@ impl Registrar {
         if others.is_empty() {
             return Ok(true);
         }
-        let stored = self.store.update_apps(&others).await;
-        others.iter().for_each(|other| self.directory.drop_loaded(&other.key));
+        let stored = self.foundation.store.update_apps(&others).await;
+        others.iter().for_each(|other| self.foundation.directory.drop_loaded(&other.key));
         if !created {
             return stored;
         }

@@ -176,7 +176,7 @@ fn classify(error: &reqwest::Error, host: String) -> UpstreamError {
 }
 
 /// The root cause alone: the outer layers of the text repeat the URL, which holds secrets.
-fn innermost(error: &reqwest::Error) -> String {
+pub(crate) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -190,8 +190,20 @@ pub(crate) fn host_name(base: &Url) -> String {
     base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that builds clients, with limits on every wait")]
 fn bounded_client() -> Result<reqwest::Client, reqwest::Error> {
+    let idle = Duration::from_secs(60);
+    client().timeout(CALL_TIMEOUT).pool_idle_timeout(idle).build()
+}
+
+/// A client for teams' own backends. How long each may take is the caller's business. Idle connections are dropped before
+/// common servers drop them (Node and uvicorn after 5 s, gunicorn after 2 s): a message that is written into a connection in
+/// the moment of its end would look lost.
+pub(crate) fn backend_client() -> Result<reqwest::Client, reqwest::Error> {
+    client().pool_idle_timeout(Duration::from_millis(1500)).build()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that builds clients, with limits on every wait")]
+fn client() -> reqwest::ClientBuilder {
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut builder = reqwest::Client::builder();
@@ -204,7 +216,4 @@ fn bounded_client() -> Result<reqwest::Client, reqwest::Error> {
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(CALL_TIMEOUT)
-        .pool_idle_timeout(Duration::from_secs(60))
-        .build()
 }

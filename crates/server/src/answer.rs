@@ -10,8 +10,10 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use engine::apps::Problem as ParameterProblem;
+use engine::backends::CallProblem;
 use engine::credential_error::CredentialError;
 use engine::guard::Denied;
+use engine::intake::{IntakeError, Refused};
 use engine::registrar::RegisterError;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
@@ -83,6 +85,27 @@ pub enum Error {
     /// The database, told to whoever asks: without the driver's words, which name users and files.
     #[error("the database cannot be used now; the log says why, under this request id")]
     NotReady,
+    /// A callback without a good signature.
+    #[error("{0}")]
+    Forged(String),
+    /// A callback that makes no sense.
+    #[error("{0}")]
+    BadCallback(String),
+    /// A `call` is missing or no URL.
+    #[error("{0}")]
+    BadCall(String),
+    /// A `call` names a host that is not allowed.
+    #[error("{0}")]
+    CallNotAllowed(String),
+    /// No backend has answered yet.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// Too much is under way.
+    #[error("{0}")]
+    Busy(String),
+    /// No such message.
+    #[error("no such message is kept (or it has no such backend); /admin/messages lists them")]
+    UnknownMessage,
     /// The proxy's own fault.
     #[error("wechat-proxy failed inside ({0}); its log says more under this request id")]
     Internal(&'static str),
@@ -132,6 +155,13 @@ impl Error {
             },
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, -10016),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, -10018),
+            Self::Forged(_) => (StatusCode::FORBIDDEN, -10020),
+            Self::BadCallback(_) => (StatusCode::BAD_REQUEST, -10021),
+            Self::BadCall(_) => (StatusCode::BAD_REQUEST, -10022),
+            Self::CallNotAllowed(_) => (StatusCode::FORBIDDEN, -10023),
+            Self::NoAnswer(_) => (StatusCode::GATEWAY_TIMEOUT, -10024),
+            Self::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, -10025),
+            Self::UnknownMessage => (StatusCode::NOT_FOUND, -10026),
         };
         Form { status, errcode, retry_after: self.retry_after() }
     }
@@ -203,6 +233,22 @@ impl From<CredentialError> for Error {
             CredentialError::Unreachable { retry_in, .. } => Self::Unreachable { reason: error.to_string(), retry_in },
             CredentialError::Store(error) => Self::Store(error),
             CredentialError::TimedOut => Self::TimedOut(error.to_string()),
+        }
+    }
+}
+
+impl From<IntakeError> for Error {
+    fn from(error: IntakeError) -> Self {
+        let text = error.to_string();
+        match error {
+            IntakeError::Refused(Refused::Callback(reason)) if reason.is_forgery() => Self::Forged(text),
+            IntakeError::Refused(Refused::Callback(_)) => Self::BadCallback(text),
+            IntakeError::Refused(Refused::Call(CallProblem::NotAllowed { .. })) => Self::CallNotAllowed(text),
+            IntakeError::Refused(Refused::Call(_)) => Self::BadCall(text),
+            IntakeError::Refused(Refused::Parameter(_)) => Self::BadParameters(text),
+            IntakeError::NotYet | IntakeError::Unanswered(_) => Self::NoAnswer(text),
+            IntakeError::Busy => Self::Busy(text),
+            IntakeError::Store(error) => error.into(),
         }
     }
 }

@@ -34,6 +34,9 @@ pub enum Command {
     /// Add, list, show and remove registrations, in the database itself
     #[command(subcommand)]
     App(AppCommand),
+    /// List, show and replay WeChat's messages, in the database itself
+    #[command(subcommand)]
+    Message(MessageCommand),
     /// Find out what is wrong: database, WeChat's hosts, clock, the accounts' secrets and IP allow lists
     Check,
 }
@@ -82,6 +85,61 @@ pub enum AppCommand {
     },
 }
 
+/// What can be done with messages.
+#[derive(Debug, Subcommand)]
+pub enum MessageCommand {
+    /// List messages, the newest first
+    List(MessageFilter),
+    /// Show one message with its tries, answer and deliveries
+    Show {
+        /// Its id: msg_…
+        id: String,
+    },
+    /// Send one message again to its backends; a running server does it within some seconds
+    Replay {
+        /// Its id: msg_…
+        id: String,
+        /// Only to this backend, counted from 0 in the order of the call parameters
+        #[arg(long)]
+        backend: Option<usize>,
+    },
+}
+
+/// Which messages are listed.
+#[derive(Debug, Default, Args)]
+pub struct MessageFilter {
+    /// Of this registration
+    #[arg(long)]
+    pub key: Option<String>,
+    /// Of this account
+    #[arg(long)]
+    pub appid: Option<String>,
+    /// With this MsgType
+    #[arg(long = "type", value_name = "TYPE")]
+    pub msg_type: Option<String>,
+    /// With this Event
+    #[arg(long)]
+    pub event: Option<String>,
+    /// From this user
+    #[arg(long)]
+    pub openid: Option<String>,
+    /// In this state: forwarding, delivering, dead, done
+    #[arg(long)]
+    pub state: Option<String>,
+    /// Received since then, Unix seconds
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Received before then, Unix seconds
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// After this one: the last id of the page before
+    #[arg(long, value_name = "ID")]
+    pub after: Option<String>,
+    /// So many at most [default: 50]
+    #[arg(long)]
+    pub limit: Option<String>,
+}
+
 /// The options of `serve`. All are texts here, so that flags, environment and file are judged by the same rules.
 #[derive(Default, Args)]
 pub struct Options {
@@ -124,6 +182,9 @@ pub struct Options {
     /// No api keys on a public or LAN address, for a network that is trusted as a whole
     #[arg(long, global = true, action = ArgAction::SetTrue)]
     pub open: bool,
+    /// How long messages and their records are kept: 7d, 36h, 90m [default: 7d]
+    #[arg(long, global = true, value_name = "TIME")]
+    pub retention: Option<String>,
     /// text or json [default: text on a terminal, else json]
     #[arg(long, global = true, value_name = "FORMAT")]
     pub log: Option<String>,

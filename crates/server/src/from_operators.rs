@@ -6,11 +6,12 @@ use axum::Router;
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use engine::Engine;
 use engine::apps::Registration;
 use engine::apps::view::View;
 use engine::guard::Caller;
+use engine::records::Record;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use secrecy::ExposeSecret;
@@ -19,6 +20,7 @@ use serde_json::json;
 
 use crate::answer::{Error, json_of};
 use crate::client_address::ClientAddress;
+use crate::message_filter::{self, MessagePage};
 use crate::parameters::Parameters;
 
 /// How many registrations one page of the list holds, unless `limit` says less.
@@ -30,6 +32,9 @@ pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
         .route("/register", get(register).post(register))
         .route("/admin/apps", get(list))
         .route("/admin/apps/{key}", get(show).delete(remove))
+        .route("/admin/messages", get(list_messages))
+        .route("/admin/messages/{id}", get(show_message))
+        .route("/admin/messages/{id}/replay", post(replay_message))
         .route("/metrics", get(metrics))
         .route_layer(from_fn_with_state(Arc::clone(engine), guard))
 }
@@ -101,6 +106,40 @@ async fn remove(State(engine): State<Arc<Engine>>, Name(key): Name) -> Result<Re
     }
     tracing::info!(key, "registration removed");
     Ok(json_of(&json!({"success": true, "key": key})))
+}
+
+/// `{"messages":[…],"next":ID}`: `next` is there when more may follow; give it as `after`.
+async fn list_messages(State(engine): State<Arc<Engine>>, parameters: Parameters) -> Result<Response, Error> {
+    let page = MessagePage::read(|name| parameters.value(name).map(str::to_owned)).map_err(Error::BadParameters)?;
+    let records = engine.records.list(&page.filter, page.after, page.limit).await?;
+    let is_full = u64::try_from(records.len()).is_ok_and(|count| count == page.limit);
+    let next = records.last().filter(|_| is_full).map(Record::id);
+    Ok(json_of(&json!({"messages": records, "next": next})))
+}
+
+async fn show_message(State(engine): State<Arc<Engine>>, Name(id): Name) -> Result<Response, Error> {
+    let id = message_filter::id(&id).map_err(Error::BadParameters)?;
+    let record = engine.records.show(id).await?.ok_or(Error::UnknownMessage)?;
+    Ok(json_of(&record))
+}
+
+/// `backend=N` (from 0): only to this one.
+async fn replay_message(
+    State(engine): State<Arc<Engine>>,
+    Name(id): Name,
+    parameters: Parameters,
+) -> Result<Response, Error> {
+    let id = message_filter::id(&id).map_err(Error::BadParameters)?;
+    let backend = match parameters.value("backend").map(str::parse) {
+        None => None,
+        Some(Ok(backend)) => Some(backend),
+        Some(Err(_)) => return Err(Error::BadParameters("backend is the number of a call, from 0".to_owned())),
+    };
+    if !engine.records.replay(id, backend).await? {
+        return Err(Error::UnknownMessage);
+    }
+    tracing::info!(%id, "a message is replayed");
+    Ok(json_of(&json!({"success": true, "id": id.to_string()})))
 }
 
 async fn metrics(State(engine): State<Arc<Engine>>) -> Result<Response, Error> {

@@ -1,7 +1,7 @@
 //! How WeChat, teams' servers, browsers and operators reach the proxy; the binary `wechat-proxy`.
 //!
 //! The way of a request: [`connections`] accept it, [`ready_answers`] answer it at once if they can, else [`routes`]
-//! send it to the handlers of its audience (`from_backends`, `from_operators`, `from_anyone`), which ask the engine and
+//! send it to the handlers of its audience (`from_wechat`, `from_backends`, `from_operators`, `from_anyone`), which ask the engine and
 //! make an [`answer`]. The binary is a thin shell: [`cli`] and [`config`] say what is wanted, [`commands`] do it.
 
 pub mod answer;
@@ -9,6 +9,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod logging;
+mod message_filter;
 pub mod server;
 pub mod tls;
 
@@ -18,6 +19,7 @@ mod connections;
 mod from_anyone;
 mod from_backends;
 mod from_operators;
+mod from_wechat;
 mod open_connections;
 mod parameters;
 mod qrcode;

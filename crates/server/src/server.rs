@@ -1,7 +1,7 @@
 //! One server: built from a [`Config`], run on a listener until it is told to stop.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use engine::Engine;
 use engine::clock::{Clock, SystemClock};
@@ -13,6 +13,7 @@ use store::{Store, StoreError};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::config::Config;
 use crate::config::master_key::{self, MasterKeyError};
@@ -20,12 +21,6 @@ use crate::connections::{self, Answering};
 use crate::ready_answers::ReadyAnswers;
 use crate::routes;
 use crate::tls::{self, TlsError};
-
-/// How long background work may take to end after the last connection.
-const BACKGROUND_DRAIN: Duration = Duration::from_secs(2);
-
-/// How long the database may take to say goodbye. With the two drains before it, a stop ends within 10 seconds.
-const DATABASE_CLOSE: Duration = Duration::from_secs(1);
 
 /// The setting under which the hash of a generated admin token is kept.
 const ADMIN_TOKEN_SETTING: &str = "admin_token_sha256";
@@ -54,6 +49,7 @@ pub struct Server {
     /// The admin token, if it was generated just now: to be shown once.
     pub new_admin_token: Option<SecretString>,
     tls: Option<TlsAcceptor>,
+    public_url: Option<Url>,
 }
 
 impl Server {
@@ -65,7 +61,8 @@ impl Server {
         let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
         let store = open_store(config).await?;
         let (admin_token, new_admin_token) = admin_token(config, &store).await?;
-        Ok(Self { engine: engine(config, store, admin_token)?, new_admin_token, tls })
+        let engine = engine(config, store, admin_token)?;
+        Ok(Self { engine, new_admin_token, tls, public_url: config.public_url.clone() })
     }
 
     /// The engine alone, for commands that serve nobody. It makes no admin token: that is for who can show it.
@@ -81,18 +78,25 @@ impl Server {
     /// # Errors
     /// When the database does not answer at the start.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<(), StoreError> {
-        let Self { engine, tls, .. } = self;
+        let Self { engine, tls, public_url, .. } = self;
+        if let Some(own) = public_url.or_else(|| own_address(&listener, tls.is_some())) {
+            engine.call_urls.set_own(own);
+        }
         engine.start_background(stop.clone()).await?;
         let answering = Answering { ready: ReadyAnswers::new(Arc::clone(&engine)), router: routes::router(&engine) };
         connections::serve(listener, tls, answering, stop).await;
-        engine.tasks.close();
-        if tokio::time::timeout(BACKGROUND_DRAIN, engine.tasks.wait()).await.is_err() {
-            tracing::warn!("a refresh was still under way at the end; another node or the next start takes it over");
-        }
-        // One that does not answer now has nothing that it still needs to be told.
-        let _ = tokio::time::timeout(DATABASE_CLOSE, engine.store.close()).await;
+        engine.finish().await;
         Ok(())
     }
+}
+
+/// What relative `call`s are relative to, when nobody said how the world sees this server.
+fn own_address(listener: &TcpListener, tls: bool) -> Option<Url> {
+    let mut address = listener.local_addr().ok()?;
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    Url::parse(&format!("{}://{address}", if tls { "https" } else { "http" })).ok()
 }
 
 async fn open_store(config: &Config) -> Result<Store, StartError> {
@@ -107,6 +111,7 @@ fn engine(config: &Config, store: Store, admin_token: Option<[u8; 32]>) -> Resul
         guard: Guard::new(config.mode, admin_token),
         clock: Arc::new(SystemClock),
         random: Arc::new(OsRandom),
+        retention: config.retention,
     };
     Engine::new(materials).map_err(|error| StartError::Client(error.to_string()))
 }

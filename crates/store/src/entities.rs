@@ -120,3 +120,124 @@ pub(crate) mod server_settings {
     pub enum Relation {}
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+/// A callback of WeChat, written once.
+pub(crate) mod messages {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "messages")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Vec<u8>,
+        pub app_key: Vec<u8>,
+        pub appid: Vec<u8>,
+        pub received_at: i64,
+        /// The node that forwards it.
+        pub node: Vec<u8>,
+        pub msg_type: Vec<u8>,
+        pub event: Vec<u8>,
+        pub openid: Vec<u8>,
+        pub request: Vec<u8>,
+        pub body: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What a message was answered.
+pub(crate) mod answers {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "answers")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub message_id: Vec<u8>,
+        pub decided_at: i64,
+        /// `None`: `success`.
+        pub reply: Option<Vec<u8>>,
+        pub reply_from: Option<i32>,
+        pub given_at: Option<i64>,
+        pub finished_at: Option<i64>,
+        pub attempts: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A message that a backend still has to get, or did not get.
+pub(crate) mod deliveries {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "deliveries")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub message_id: Vec<u8>,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub position: i32,
+        pub backend: Vec<u8>,
+        pub received_at: i64,
+        /// One of the `STATE_` numbers of `deliveries.rs`.
+        pub state: i32,
+        /// `None` when it is over.
+        pub due_at: Option<i64>,
+        pub step: i32,
+        pub sent: i32,
+        pub unreachable: bool,
+        pub node: Option<Vec<u8>>,
+        pub attempts: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A reply that came when WeChat no longer waited.
+pub(crate) mod late_replies {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "late_replies")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub message_id: Vec<u8>,
+        pub reply_from: i32,
+        pub created_at: i64,
+        /// One of the `STATE_` numbers of `late_replies.rs`.
+        pub state: i32,
+        pub due_at: Option<i64>,
+        pub tries: i32,
+        pub sent: i32,
+        pub node: Option<Vec<u8>>,
+        pub pieces: Vec<u8>,
+        pub outcome: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A running process.
+pub(crate) mod nodes {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "nodes")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Vec<u8>,
+        pub alive_until: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}

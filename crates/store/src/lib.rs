@@ -15,6 +15,11 @@
 //! | [`App`] | registrations |
 //! | [`Credential`] | tokens and tickets, their leases and failures |
 //! | [`Change`], [`ChangeReader`] | what other processes changed |
+//! | [`Journal`] | writes of many requests in one commit: messages, answers, deliveries |
+//! | [`Message`], [`Answer`] | WeChat's callbacks and what they were answered |
+//! | [`Delivery`] | what a backend still has to get |
+//! | [`LateReply`] | what came when WeChat no longer waited |
+//! | `nodes` | which processes are alive |
 //! | `settings` | values that belong to the whole server |
 //!
 //! What must stay true: a write to a registration or credential and the change row that announces it are one
@@ -25,10 +30,16 @@ mod changes;
 mod credentials;
 mod database;
 mod database_url;
+mod deliveries;
 mod entities;
 mod error;
+mod ids;
+mod journal;
+mod late_replies;
 mod master_keys;
+mod messages;
 mod migrations;
+mod nodes;
 mod seal;
 mod settings;
 mod store;
@@ -38,7 +49,12 @@ pub use apps::{App, MAX_APPID_BYTES, MAX_KEY_BYTES, PayVersion, PreviousKey, Rem
 pub use changes::{CHANGE_OVERLAP, Change, ChangeReader, Subject};
 pub use credentials::{Credential, DueCredential, Failure, Lease, MAX_CREDENTIAL_ID_BYTES, MAX_OWNER_BYTES, NewValue};
 pub use database_url::DatabaseUrl;
+pub use deliveries::{Delivery, DeliveryState};
 pub use error::StoreError;
+pub use ids::{BackendId, MessageId, NoMessageId, NodeId};
+pub use journal::{Journal, JournalWriter, SharedAnswer, Written};
+pub use late_replies::{LateReply, LateReplyState};
+pub use messages::{Answer, MAX_LABEL_BYTES, Message, MessageFilter, MessageState};
 pub use seal::Keyring;
 pub use settings::MAX_SETTING_NAME_BYTES;
 pub use store::Store;

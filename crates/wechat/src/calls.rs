@@ -77,6 +77,25 @@ impl Call {
         Self::get(Host::Api, "/cgi-bin/ticket/getticket", &query)
     }
 
+    /// `POST /cgi-bin/message/custom/send`: a customer-service message, made by
+    /// [`Reply::as_customer_service`](crate::reply::Reply::as_customer_service).
+    #[must_use]
+    pub fn custom_send(access_token: &str, body: &[u8]) -> Self {
+        Self::post(Host::Api, "/cgi-bin/message/custom/send", access_token, body)
+    }
+
+    /// WeCom's `POST /cgi-bin/message/send`: a message of an app, made by
+    /// [`Reply::as_wecom`](crate::reply::Reply::as_wecom).
+    #[must_use]
+    pub fn wecom_send(access_token: &str, body: &[u8]) -> Self {
+        Self::post(Host::Qyapi, "/cgi-bin/message/send", access_token, body)
+    }
+
+    fn post(host: Host, path: &'static str, access_token: &str, body: &[u8]) -> Self {
+        let call = Self::get(host, path, &[("access_token", access_token)]);
+        Self { body: Some(body.to_vec().into()), ..call }
+    }
+
     fn get(host: Host, path: &'static str, query: &[(&str, &str)]) -> Self {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
         Self { host, path, query: query.into(), body: None }
@@ -158,6 +177,17 @@ pub fn read_ticket(body: &[u8]) -> Result<Issued, AnswerError> {
     issued(&successful_object(body)?, "ticket")
 }
 
+/// Reads the answer of [`Call::custom_send`] or [`Call::wecom_send`]: `errcode` 0 means sent.
+///
+/// # Errors
+/// [`AnswerError`]; [`Errcode::advice`] says what to do about a refusal.
+pub fn read_sent(body: &[u8]) -> Result<(), AnswerError> {
+    match successful_object(body)?.get("errcode") {
+        Some(_) => Ok(()),
+        None => Err(AnswerError::Malformed("it has no errcode")),
+    }
+}
+
 fn successful_object(body: &[u8]) -> Result<Map<String, Value>, AnswerError> {
     let Ok(Value::Object(object)) = serde_json::from_slice(body) else {
         return Err(AnswerError::Malformed("it is no JSON object"));
@@ -218,12 +248,30 @@ mod tests {
     }
 
     #[test]
+    fn messages_are_posted_with_the_token_in_the_query() {
+        let call = Call::custom_send("25_x&y", br#"{"touser":"o"}"#);
+        assert_eq!((call.host, call.path), (Host::Api, "/cgi-bin/message/custom/send"));
+        assert_eq!((call.query(), call.body()), ("access_token=25_x%26y", Some(br#"{"touser":"o"}"#.as_slice())));
+        let call = Call::wecom_send("t", b"{}");
+        assert_eq!((call.host, call.path, call.query()), (Host::Qyapi, "/cgi-bin/message/send", "access_token=t"));
+    }
+
+    #[test]
+    fn a_message_was_sent_only_if_wechat_says_so() {
+        assert_eq!(read_sent(br#"{"errcode":0,"errmsg":"ok"}"#), Ok(()));
+        assert!(matches!(read_sent(b"{}"), Err(AnswerError::Malformed(_))));
+        let refused = read_sent(br#"{"errcode":45015,"errmsg":"response out of time limit"}"#).unwrap_err();
+        assert!(matches!(refused, AnswerError::Refused(error) if error.errcode == Errcode(45015)));
+    }
+
+    #[test]
     fn debug_output_holds_no_secret() {
         let calls = [
             Call::classic_token(&appid(), &"HUSH".into()),
             Call::stable_token(&appid(), &"HUSH".into(), false),
             Call::wecom_token(&appid(), &"HUSH".into()),
             Call::ticket(TicketKind::Jsapi, &"HUSH".into()),
+            Call::custom_send("HUSH", b"HUSH"),
         ];
         let issued = read_access_token(br#"{"access_token":"HUSH","expires_in":7200}"#).unwrap();
         assert!(!format!("{calls:?}{issued:?}").contains("HUSH"));

@@ -62,9 +62,14 @@ impl Errcode {
         }
     }
 
-    /// One sentence for the operator on what to do, for the codes that fetching a token can meet.
+    /// One sentence for the operator on what to do, for the codes that the proxy's own calls can meet.
     #[must_use]
     pub fn advice(self) -> Option<&'static str> {
+        self.account_advice().or_else(|| self.sending_advice())
+    }
+
+    /// About the account: secrets, addresses, quotas, rights.
+    fn account_advice(self) -> Option<&'static str> {
         Some(match self.0 {
             -1 => "WeChat is busy; wechat-proxy asks again by itself",
             40001 | 40125 | 40091 => {
@@ -83,6 +88,44 @@ impl Errcode {
             89501 | 89503 => "an administrator of the account has to confirm this machine's address in WeChat",
             89506 => "an administrator refused this machine's address twice: it is blocked for 24 hours",
             89507 => "an administrator refused this machine's address: it is blocked for 1 hour",
+            _ => return None,
+        })
+    }
+
+    /// About a message that was sent to a user.
+    fn sending_advice(self) -> Option<&'static str> {
+        Some(match self.0 {
+            45015 => {
+                "WeChat allows no message to this user now: the user has not written, tapped or scanned lately, or no \
+                 longer follows; answer sooner, within WeChat's 5 seconds if possible"
+            }
+            45047 => {
+                "all messages that WeChat allows after one action of the user are used up: send fewer, or wait for the \
+                 user's next message"
+            }
+            43004 => "the user does not follow the account: only followers can be sent messages",
+            48002 => {
+                "the user has switched the account's messages off; in WeCom: a token of this kind may not call this API, \
+                 register the app's own secret"
+            }
+            40003 => "no such openid in this account: openids of one account mean nothing in another",
+            40007 => {
+                "no such media_id: temporary media end after 3 days and belong to one account; upload it again with the \
+                 token of this account"
+            }
+            40008 => {
+                "WeChat has no messages of this type for this account; mini programs take fewer than official accounts"
+            }
+            44004 => "the text is empty: send one that is not",
+            45002 => "the text is too long: WeChat takes 2,048 bytes in one message",
+            45008 => "too many articles: a customer-service message takes exactly one",
+            61451 => "a parameter of the customer-service message is invalid: see kf_account",
+            61452 => "no such customer-service agent: compare kf_account with the account's console",
+            40056 => "no such agentid for this secret: each WeCom app has its own pair, register those of one app",
+            81013 => {
+                "none of the recipients can get this: see whether the member is in the visible range of the WeCom app, in \
+                 its console"
+            }
             _ => return None,
         })
     }
@@ -134,6 +177,17 @@ mod tests {
         }
         for code in [40013, 40125, 40164, 45009, 48001, 987_654] {
             assert_eq!(Errcode(code).class(), ErrorClass::Permanent);
+        }
+    }
+
+    #[test]
+    fn whatever_sending_a_message_can_meet_has_an_advice() {
+        let codes = [
+            45015, 45047, 45008, 40003, 40007, 40008, 44004, 45002, 48001, 48002, 61451, 61452, 43004, 81013, 60020,
+            40056,
+        ];
+        for code in codes {
+            assert!(Errcode(code).advice().is_some(), "{code}");
         }
     }
 

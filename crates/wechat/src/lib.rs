@@ -6,10 +6,28 @@
 //! * [`appid`]: the ids of accounts.
 //! * [`errcode`]: WeChat's error codes: what they mean, whether a retry helps, what a person can do.
 //! * [`calls`]: the API calls that the proxy makes itself: how to ask, how to read the answer.
+//!
+//! Messages that WeChat pushes, in the order in which one goes through the parts:
+//!
+//! * [`callback`]: from a request that anybody may have sent to a verified message, and the way back of an encrypted
+//!   reply; with [`signature`] and [`envelope`], which are WeChat's signatures and encryption alone.
+//! * [`message`]: what was pushed: who, what, which one, in XML or JSON.
+//! * [`document`]: the tree that both formats share; [`xml`] and [`json`]: their readers and writers, and the conversion.
+//! * [`reply`]: the answer: read from what a backend says, written for WeChat at once or as customer-service messages.
 
 pub mod appid;
+pub mod callback;
 pub mod calls;
+pub mod document;
+pub mod envelope;
 pub mod errcode;
+pub mod json;
+pub mod message;
+pub mod reply;
+pub mod signature;
+pub mod xml;
 
 pub use appid::Appid;
+pub use document::Format;
 pub use errcode::{ApiError, Errcode};
+pub use message::Message;

@@ -3,7 +3,7 @@
 //!
 //! What must stay true: a registration that was changed is never kept in memory in its old form.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use papaya::HashMap;
@@ -11,9 +11,13 @@ use secrecy::{ExposeSecret, SecretString};
 use store::{App, Store, StoreError, Timestamp};
 use subtle::ConstantTimeEq;
 use wechat::Appid;
+use wechat::callback::CallbackKeys;
+use wechat::envelope::EncodingAesKey;
 
+use super::allowed_host::AllowedHost;
 use super::scope::Scope;
 use crate::slot::{Kind, Slot, SlotId, SlotTable};
+use crate::webhook::WebhookKeys;
 
 /// A registration in memory, with what requests need ready at hand.
 pub struct Registered {
@@ -22,6 +26,14 @@ pub struct Registered {
     /// The account.
     pub appid: Appid,
     scopes: Vec<Scope>,
+    /// Hosts that `call=` may name on a public server.
+    pub allowed_hosts: Vec<AllowedHost>,
+    /// What verifies WeChat's callbacks; `None`: no token is registered.
+    pub callback_keys: Option<CallbackKeys>,
+    /// What signs messages to backends.
+    pub webhook_keys: Option<WebhookKeys>,
+    /// Whether the log says already that callbacks cannot be verified.
+    unverified_told: AtomicBool,
     slots: [OnceLock<Arc<Slot>>; 4],
 }
 
@@ -42,13 +54,33 @@ impl Registered {
     fn new(app: App) -> Option<Self> {
         let appid = Appid::parse(&app.appid).ok()?;
         let scopes = app.settings.call.iter().filter_map(|text| Scope::parse(text).ok()).collect();
-        Some(Self { app, appid, scopes, slots: Default::default() })
+        let allowed_hosts = app.settings.allow.iter().filter_map(|text| AllowedHost::parse(text).ok()).collect();
+        let callback_keys = callback_keys(&app);
+        let webhook_keys = WebhookKeys::of(&app.secrets);
+        Some(Self {
+            app,
+            appid,
+            scopes,
+            allowed_hosts,
+            callback_keys,
+            webhook_keys,
+            unverified_told: AtomicBool::new(false),
+            slots: Default::default(),
+        })
     }
 
     /// Whether the registration is still good.
     #[must_use]
     pub fn is_alive(&self, now: Timestamp) -> bool {
         self.app.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// Says in the log, once, that WeChat's callbacks cannot be verified here.
+    pub fn tell_unverified(&self) {
+        if !self.unverified_told.swap(true, Ordering::Relaxed) {
+            let key = &self.app.key;
+            tracing::warn!(key, "callbacks are not verified: register the token of the account's message settings");
+        }
     }
 
     /// Whether `path` (below `/app/KEY`, decoded) may be used. A registration without `call` may use all.
@@ -78,6 +110,13 @@ impl Registered {
         };
         place.get_or_init(|| table.slot(id(self)))
     }
+}
+
+/// The registration's token and EncodingAESKey, ready to check and decrypt. The key was checked when it was registered.
+fn callback_keys(app: &App) -> Option<CallbackKeys> {
+    let token = app.secrets.token.as_ref()?;
+    let aes = app.secrets.aes.as_ref().and_then(|aes| EncodingAesKey::parse(aes.expose_secret()).ok());
+    Some(CallbackKeys::new(token.expose_secret(), aes.as_ref(), &app.appid))
 }
 
 /// All registrations of this node's memory, and the way to the others.

@@ -12,5 +12,6 @@ pub mod scope;
 mod values;
 pub mod view;
 
+pub use allowed_host::AllowedHost;
 pub use directory::{Directory, Registered, Wanted};
 pub use parameters::{AppKey, Problem, Registration};

@@ -46,6 +46,8 @@ pub struct View<'a> {
     call: &'a [String],
     allow: &'a [String],
     msg_call: &'a [String],
+    /// What becomes of WeChat's messages.
+    callbacks: &'static str,
     /// Seconds until the registration deletes itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<i64>,
@@ -99,6 +101,11 @@ impl<'a> View<'a> {
             call: &settings.call,
             allow: &settings.allow,
             msg_call: &settings.msg_call,
+            callbacks: match (&secrets.token, &secrets.aes) {
+                (None, _) => "not verified: no token is registered, so WeChat's messages pass on as they come",
+                (Some(_), None) => "verified; encrypted ones pass on as they come, because no aes is registered",
+                (Some(_), Some(_)) => "verified and decrypted; plain ones are refused, because aes is registered",
+            },
             expires: app.expires_at.map(|end| (end.as_millis() - now.as_millis()) / 1000),
             checked_at: app.secret_checked_at.map(Timestamp::as_seconds),
             created_at: app.created_at.as_seconds(),

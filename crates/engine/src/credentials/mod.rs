@@ -26,18 +26,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use secrecy::SecretString;
-use store::{Credential, Store, StoreError};
+use store::{Credential, StoreError};
 use tokio::sync::{Notify, watch};
-use tokio_util::task::TaskTracker;
 
 use self::decide::{Demand, Step, Want, decide};
 use self::refresh::Tried;
-use crate::apps::Directory;
-use crate::clock::Clock;
 use crate::credential_error::CredentialError;
-use crate::metrics::Metrics;
-use crate::random::{Random, unique_name};
-use crate::slot::{Current, Slot, SlotId, SlotTable};
+use crate::foundation::Foundation;
+use crate::slot::{Current, Slot, SlotId};
 use crate::upstream::{CALL_TIMEOUT, Upstream};
 
 /// How long a node may hold the right to ask WeChat: as long as asking twice may take (once as usual, once forced), and
@@ -55,37 +51,18 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 pub struct Credentials(Arc<Inner>);
 
 struct Inner {
-    parts: Parts,
+    foundation: Arc<Foundation>,
+    upstream: Upstream,
     /// This process, in the owner column of leases.
-    node: String,
+    owner: String,
     /// Wakes the background when something was stored that may be due sooner than what it waits for.
     stored: Notify,
 }
 
-/// What [`Credentials`] works with.
-pub struct Parts {
-    /// What is remembered.
-    pub store: Store,
-    /// Registrations in memory.
-    pub directory: Arc<Directory>,
-    /// Tokens and tickets in memory.
-    pub slots: Arc<SlotTable>,
-    /// The way to WeChat.
-    pub upstream: Upstream,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Chance.
-    pub random: Arc<dyn Random>,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// Where refreshes run, so that a shutdown can wait for them.
-    pub tasks: TaskTracker,
-}
-
 impl Deref for Inner {
-    type Target = Parts;
-    fn deref(&self) -> &Parts {
-        &self.parts
+    type Target = Foundation;
+    fn deref(&self) -> &Foundation {
+        &self.foundation
     }
 }
 
@@ -96,11 +73,11 @@ const MOST_FETCHES: u32 = 2;
 type Outcome = Option<Result<(), CredentialError>>;
 
 impl Credentials {
-    /// A carer made of these parts.
+    /// A carer on this foundation.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
-        let node = unique_name(&*parts.random);
-        Self(Arc::new(Inner { parts, node, stored: Notify::new() }))
+    pub fn new(foundation: Arc<Foundation>, upstream: Upstream) -> Self {
+        let owner = hex::encode(foundation.node.0);
+        Self(Arc::new(Inner { foundation, upstream, owner, stored: Notify::new() }))
     }
 
     /// A value that is good.
@@ -263,11 +240,12 @@ impl Drop for Landing {
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret;
-    use store::{App, DatabaseUrl, Keyring, NewValue, Secrets, Settings, Timestamp};
+    use store::{App, DatabaseUrl, Keyring, NewValue, Secrets, Settings, Store, Timestamp};
     use url::Url;
 
     use super::*;
     use crate::clock::ManualClock;
+    use crate::metrics::Metrics;
     use crate::random::OsRandom;
     use crate::upstream::Hosts;
 
@@ -280,17 +258,9 @@ mod tests {
         let nowhere = || Url::parse("http://127.0.0.1:1").unwrap();
         let hosts = Hosts { api: nowhere(), qyapi: nowhere(), open: nowhere(), pay: nowhere() };
         let metrics = Metrics::new();
-        let parts = Parts {
-            directory: Arc::new(Directory::new(store.clone())),
-            store,
-            slots: Arc::default(),
-            upstream: Upstream::new(hosts, Arc::clone(&metrics)).unwrap(),
-            clock: Arc::<ManualClock>::clone(&clock),
-            random: Arc::new(OsRandom),
-            metrics,
-            tasks: TaskTracker::new(),
-        };
-        (Credentials::new(parts), clock)
+        let upstream = Upstream::new(hosts, Arc::clone(&metrics)).unwrap();
+        let foundation = Foundation::new(store, Arc::<ManualClock>::clone(&clock), Arc::new(OsRandom), metrics);
+        (Credentials::new(foundation, upstream), clock)
     }
 
     /// Stores the next value of a credential, as another node would.

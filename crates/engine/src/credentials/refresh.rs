@@ -109,7 +109,7 @@ impl Credentials {
     }
 
     async fn claim(&self, slot: &Slot, row: &Credential, now: Timestamp) -> Result<Option<String>, CredentialError> {
-        let owner = format!("{}-{}", self.0.node, unique_name(&*self.0.random));
+        let owner = format!("{}-{}", self.0.owner, unique_name(&*self.0.random));
         let (id, appid) = (slot.id.to_string(), slot.id.appid.as_str());
         let won = self.0.store.claim_credential(&id, appid, &owner, row.version, now, now + LEASE).await?;
         Ok(won.then_some(owner))

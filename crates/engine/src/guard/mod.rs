@@ -126,6 +126,21 @@ impl Guard {
         Self { mode, admin_token, failures: Limit::of(FAILURES_A_MINUTE), costly: Limit::of(COSTLY_A_MINUTE) }
     }
 
+    /// How the server is run.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// WeChat on a path of a registration: what it sends is checked by its signature, later.
+    ///
+    /// # Errors
+    /// [`Denied::NotLocal`], [`Denied::OutOfScope`].
+    pub fn wechat(&self, registered: &Registered, path: &str, caller: &Caller<'_>) -> Result<(), Denied> {
+        self.anyone(caller)?;
+        if registered.may_use(path) { Ok(()) } else { Err(Denied::OutOfScope { path: path.to_owned() }) }
+    }
+
     /// Anybody who gets this far at all: in local mode, whoever is local.
     ///
     /// # Errors

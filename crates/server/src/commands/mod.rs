@@ -4,6 +4,7 @@
 
 mod app;
 mod check;
+mod message;
 mod sandbox;
 mod serve;
 
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{AppCommand, Cli, Command, Options};
+use crate::cli::{AppCommand, Cli, Command, MessageCommand, Options};
 use crate::config::{self, Config};
 use crate::logging;
 use crate::server::StartError;
@@ -24,6 +25,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let command = match command.unwrap_or(Command::Serve) {
         Command::Serve => Job::Serve,
         Command::App(command) => Job::App(command),
+        Command::Message(command) => Job::Message(command),
         Command::Check => Job::Check,
         Command::Sandbox(wanted) => match sandbox::prepare(&mut options, &wanted) {
             Ok(prepared) => Job::Sandbox(prepared),
@@ -38,6 +40,7 @@ enum Job {
     Serve,
     Sandbox(sandbox::Prepared),
     App(AppCommand),
+    Message(MessageCommand),
     Check,
 }
 
@@ -62,6 +65,7 @@ fn run_with(options: &Options, job: Job) -> ExitCode {
             Job::Serve => serve::run(&config).await,
             Job::Sandbox(prepared) => sandbox::run(&config, prepared).await,
             Job::App(command) => app::run(&config, command).await,
+            Job::Message(command) => message::run(&config, command).await,
             Job::Check => check::run(&config).await,
         }
     });

@@ -135,6 +135,7 @@ fn flags(options: &Options) -> impl Iterator<Item = (&'static str, String)> {
         ("open-url", &options.open_url),
         ("pay-url", &options.pay_url),
         ("qyapi-url", &options.qyapi_url),
+        ("retention", &options.retention),
         ("log", &options.log),
     ];
     let open = options.open.then(|| ("open", "true".to_owned()));

@@ -8,8 +8,10 @@ pub mod master_key;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use engine::guard::Mode;
+use engine::records::SHORTEST_RETENTION;
 use engine::upstream::Hosts;
 use secrecy::SecretString;
 use store::DatabaseUrl;
@@ -21,6 +23,9 @@ use crate::tls::{self, TlsFiles};
 
 /// The exit code for a wrong configuration (`EX_USAGE` of sysexits.h).
 pub const EXIT_CODE: u8 = 64;
+
+/// The longest retention, in seconds: a hundred years.
+const LONGEST_RETENTION: u64 = 100 * 366 * 24 * 3600;
 
 /// A configuration without contradictions.
 #[derive(Debug, Clone)]
@@ -41,6 +46,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// WeChat's hosts.
     pub hosts: Hosts,
+    /// How long messages and their records are kept.
+    pub retention: Duration,
     /// How to log; `None`: by where the log goes.
     pub log: Option<LogFormat>,
 }
@@ -72,10 +79,11 @@ impl Config {
         let admin_token = layers.value("admin-token").map(SecretString::from);
         let tls = reader.tls();
         let hosts = reader.hosts();
+        let retention = reader.retention();
         let log = reader.log();
         match (listen, mode, database, master_key, hosts) {
             (Some(listen), Some(mode), Some(database), Some(master_key), Some(hosts)) if problems.is_empty() => {
-                Ok(Self { listen, public_url, mode, database, admin_token, master_key, tls, hosts, log })
+                Ok(Self { listen, public_url, mode, database, admin_token, master_key, tls, hosts, retention, log })
             }
             _ => Err(problems),
         }
@@ -209,6 +217,15 @@ impl Reader<'_> {
         Some(Hosts { api: api?, open: open?, pay: pay?, qyapi: qyapi? })
     }
 
+    fn retention(&mut self) -> Duration {
+        let text = self.layers.value("retention").unwrap_or_default();
+        let retention = duration(text).filter(|retention| *retention >= SHORTEST_RETENTION);
+        if retention.is_none() {
+            self.problem("retention", "is a time of at least 1 hour, like 7d, 36h or 90m");
+        }
+        retention.unwrap_or(SHORTEST_RETENTION)
+    }
+
     fn log(&mut self) -> Option<LogFormat> {
         match self.layers.value("log") {
             None => None,
@@ -220,6 +237,19 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// A number and its unit: `d`, `h`, `m` or `s`.
+fn duration(text: &str) -> Option<Duration> {
+    let (number, seconds) = match text.trim().char_indices().next_back()? {
+        (end, 'd') => (text.get(..end)?, 24 * 3600),
+        (end, 'h') => (text.get(..end)?, 3600),
+        (end, 'm') => (text.get(..end)?, 60),
+        (end, 's') => (text.get(..end)?, 1),
+        _ => return None,
+    };
+    let number: u64 = number.trim().parse().ok()?;
+    number.checked_mul(seconds).filter(|seconds| *seconds <= LONGEST_RETENTION).map(Duration::from_secs)
 }
 
 #[cfg(test)]
@@ -297,6 +327,16 @@ mod tests {
         assert!(read(&options, &[]).unwrap_err()[0].contains("missing.pem"));
         let options = Options { tls_cert: nothing.clone(), tls_key: nothing, ..Options::default() };
         assert!(read(&options, &[]).unwrap_err()[0].contains("no certificate in PEM"));
+    }
+
+    #[test]
+    fn records_are_kept_for_a_time_with_a_unit() {
+        let retention = |text: &str| Options { retention: Some(text.to_owned()), ..Options::default() };
+        assert_eq!(read(&Options::default(), &[]).unwrap().retention, Duration::from_secs(7 * 24 * 3600));
+        assert_eq!(read(&retention("36h"), &[]).unwrap().retention, Duration::from_secs(36 * 3600));
+        for bad in ["59m", "7", "d", "-1d", "1w", "99999999999999999999d", "五d"] {
+            assert!(read(&retention(bad), &[]).unwrap_err()[0].starts_with("--retention"), "{bad}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use super::long_bytes;
+use super::{index, long_bytes};
 
 /// Bytes of the longest names; what checks them before stands in the files of the same nouns.
 const KEY: u32 = 256;
@@ -92,24 +92,6 @@ async fn others(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(long_bytes(manager, ServerSettings::Value).not_null())
         .take();
     manager.create_table(settings).await
-}
-
-/// MySQL knows no "create index if not exists", so this looks before.
-async fn index<I: Iden + Copy + 'static>(
-    manager: &SchemaManager<'_>,
-    name: &str,
-    table: I,
-    columns: &[I],
-) -> Result<(), DbErr> {
-    if manager.has_index(table.to_string(), name).await? {
-        return Ok(());
-    }
-    let mut index = Index::create();
-    index.name(name).table(table);
-    for column in columns {
-        index.col(*column);
-    }
-    manager.create_index(index).await
 }
 
 #[derive(DeriveIden, Clone, Copy)]

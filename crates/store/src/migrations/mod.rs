@@ -5,11 +5,12 @@
 //! every change of a table at once, and because two nodes may start at the same moment.
 
 mod m0001_apps_and_credentials;
+mod m0002_messages;
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use sea_orm::sea_query::{ColumnDef, IntoIden};
+use sea_orm::sea_query::{ColumnDef, Iden, Index, IntoIden};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, EntityTrait, QueryOrder, QuerySelect};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager, seaql_migrations};
 
@@ -25,7 +26,7 @@ struct Migrations;
 #[sea_orm_migration::async_trait::async_trait]
 impl MigratorTrait for Migrations {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_apps_and_credentials::Migration)]
+        vec![Box::new(m0001_apps_and_credentials::Migration), Box::new(m0002_messages::Migration)]
     }
 }
 
@@ -95,4 +96,22 @@ pub(crate) fn long_bytes(manager: &SchemaManager<'_>, name: impl IntoIden) -> Co
         _ => column.blob(),
     };
     column
+}
+
+/// MySQL knows no "create index if not exists", so this looks before.
+pub(crate) async fn index<I: Iden + Copy + 'static>(
+    manager: &SchemaManager<'_>,
+    name: &str,
+    table: I,
+    columns: &[I],
+) -> Result<(), DbErr> {
+    if manager.has_index(table.to_string(), name).await? {
+        return Ok(());
+    }
+    let mut index = Index::create();
+    index.name(name).table(table);
+    for column in columns {
+        index.col(*column);
+    }
+    manager.create_index(index).await
 }

@@ -1,0 +1,169 @@
+//! `call=`: which URLs may be called, and what a relative one means.
+//!
+//! What must stay true: a public server calls only what its operator allowed; whoever can sign a callback, or writes a
+//! link, names URLs, but not hosts.
+
+use std::sync::OnceLock;
+
+use url::Url;
+
+use crate::apps::{AllowedHost, Registered};
+
+/// The longest URL, in bytes.
+const MAX_URL: usize = 2048;
+
+/// The most backends of one message.
+pub const MAX_CALLS: usize = 20;
+
+/// Why a `call` is not called. The texts name hosts, never whole URLs: those may hold secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallProblem {
+    /// No `call`, and none registered.
+    #[error(
+        "no backend is named: add ?call=https://your.backend/path to this URL (once for each backend), or register \
+         them with /register?…&msg_call=…"
+    )]
+    Missing,
+    /// More than [`MAX_CALLS`].
+    #[error("at most {MAX_CALLS} call parameters are possible")]
+    TooMany,
+    /// Not a URL.
+    #[error(
+        "call number {number} is no http:// or https:// URL, and no path that starts with '/'; write it \
+         percent-encoded, like call=https%3A%2F%2Fbackend%2Fpath"
+    )]
+    NotAUrl {
+        /// Which `call`, counted from 1.
+        number: usize,
+    },
+    /// Not allowed.
+    #[error(
+        "call may not name the host {host}: an operator can allow it with /register?…&allow={host} (give the other \
+         allow= again beside it: what is given replaces what was)"
+    )]
+    NotAllowed {
+        /// Host and, if it is not the scheme's own, port.
+        host: String,
+    },
+}
+
+/// The rules of one server.
+pub struct CallUrls {
+    /// Only what is allowed may be called.
+    restricted: bool,
+    /// This server's own address.
+    own: OnceLock<Url>,
+}
+
+impl CallUrls {
+    /// `restricted`: the server is public.
+    #[must_use]
+    pub fn new(restricted: bool) -> Self {
+        Self { restricted, own: OnceLock::new() }
+    }
+
+    /// Tells this server's own address, once: what relative URLs are relative to.
+    pub fn set_own(&self, own: Url) {
+        let _ = self.own.set(own);
+    }
+
+    /// The backends of a message: those of the request, or the registered ones.
+    ///
+    /// # Errors
+    /// [`CallProblem`].
+    pub fn of_message<'a>(
+        &self,
+        requested: impl Iterator<Item = &'a str>,
+        registered: &Registered,
+    ) -> Result<Vec<String>, CallProblem> {
+        let mut calls = Vec::new();
+        for text in requested {
+            let url = self.url(text, calls.len() + 1)?;
+            self.check(&url, &registered.allowed_hosts)?;
+            calls.push(url.into());
+        }
+        if calls.is_empty() {
+            // Named by the operator himself: allowed by that.
+            for (place, text) in registered.app.settings.msg_call.iter().enumerate() {
+                calls.push(self.url(text, place + 1)?.into());
+            }
+        }
+        match calls.len() {
+            0 => Err(CallProblem::Missing),
+            1..=MAX_CALLS => Ok(calls),
+            _ => Err(CallProblem::TooMany),
+        }
+    }
+
+    /// Takes a text as a URL, without its fragment.
+    fn url(&self, text: &str, number: usize) -> Result<Url, CallProblem> {
+        let wrong = CallProblem::NotAUrl { number };
+        if text.len() > MAX_URL || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(wrong);
+        }
+        let is_path = text.starts_with('/') && !text.starts_with("//") && !text.contains('\\');
+        let url = match self.own.get().filter(|_| is_path) {
+            Some(own) => own.join(text),
+            None => Url::parse(text),
+        };
+        let mut url = url.map_err(|_| wrong.clone())?;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err(wrong);
+        }
+        url.set_fragment(None);
+        Ok(url)
+    }
+
+    fn check(&self, url: &Url, allowed: &[AllowedHost]) -> Result<(), CallProblem> {
+        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return Ok(()) };
+        let is_own = self.own.get().is_some_and(|own| own.origin() == url.origin());
+        if !self.restricted || is_own || allowed.iter().any(|allowed| allowed.covers(host, port)) {
+            return Ok(());
+        }
+        Err(CallProblem::NotAllowed { host: crate::upstream::host_name(url) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn urls(restricted: bool) -> CallUrls {
+        let urls = CallUrls::new(restricted);
+        urls.set_own(Url::parse("https://wx.example.com").unwrap());
+        urls
+    }
+
+    fn check(urls: &CallUrls, text: &str, allow: &[&str]) -> Result<String, CallProblem> {
+        let allowed: Vec<_> = allow.iter().map(|host| AllowedHost::parse(host).unwrap()).collect();
+        let url = urls.url(text, 1)?;
+        urls.check(&url, &allowed).map(|()| url.into())
+    }
+
+    #[test]
+    fn a_public_server_calls_itself_and_what_is_allowed() {
+        let public = urls(true);
+        assert_eq!(check(&public, "/echo?x=1#y", &[]).unwrap(), "https://wx.example.com/echo?x=1");
+        assert!(check(&public, "https://wx.example.com/a", &[]).is_ok());
+        assert!(check(&public, "https://shop.example.com:8443/a", &["*.example.com"]).is_ok());
+        let refused = [
+            "https://evil.com/",
+            "http://127.0.0.1/",
+            "http://wx.example.com/",
+            "https://wx.example.com@evil.com/",
+            "https://evil.com\\@wx.example.com/",
+        ];
+        for text in refused {
+            assert!(matches!(check(&public, text, &[]), Err(CallProblem::NotAllowed { .. })), "{text}");
+        }
+        assert!(check(&urls(false), "http://127.0.0.1:9000/a", &[]).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_url_is_said_by_its_number() {
+        for text in ["", "a", "//evil.com/x", "/\\evil.com", "ftp://a/", "file:///etc/passwd", "http://", "http://a b/"]
+        {
+            assert_eq!(check(&urls(true), text, &["a"]), Err(CallProblem::NotAUrl { number: 1 }), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! One backend's deliveries: one after the other, those that are due longest first.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use store::{BackendId, Delivery, DeliveryState, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use super::Deliveries;
+use super::schedule::{self, LAST_STEP};
+use crate::backends::{NotTaken, Taken};
+use crate::foundation::until_stored;
+use crate::messages::{Attempt, Callback, Usable, from_json, shown, to_json};
+
+/// Deliveries that are taken at once.
+const BATCH: u64 = 32;
+
+/// How long a backend may take for a message that it gets again: longer than WeChat would ever wait, and not so long that
+/// one slow answer holds up everything behind it.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Tries that are kept with a delivery.
+const KEPT: usize = 20;
+
+/// The deliveries to one backend.
+pub(super) struct Lane {
+    pub(super) deliveries: Deliveries,
+    pub(super) backend: BackendId,
+    pub(super) stop: CancellationToken,
+}
+
+impl Lane {
+    /// Runs until nothing is due any more.
+    pub(super) async fn run(self) {
+        if let Err(error) = self.deliver().await {
+            tracing::error!(%error, "deliveries are interrupted; they go on when the database does");
+        }
+        // What was taken and not tried must not stay in the hands of a node that is alive.
+        let inner = &self.deliveries.0;
+        until_stored("giving back deliveries", || inner.store.release_deliveries(inner.node, Some(self.backend))).await;
+    }
+
+    async fn deliver(&self) -> Result<(), StoreError> {
+        let inner = &self.deliveries.0;
+        while !self.stop.is_cancelled() {
+            if !inner.backends.is_open_for(self.backend) {
+                return self.postpone().await;
+            }
+            let due = inner.store.claim_deliveries(self.backend, inner.node, inner.clock.now(), BATCH).await?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            for delivery in due {
+                if self.stop.is_cancelled() {
+                    return Ok(());
+                }
+                if !inner.backends.is_open_for(self.backend) {
+                    inner.store.release_deliveries(inner.node, Some(self.backend)).await?;
+                    break;
+                }
+                self.try_again(delivery).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The backend is down: everything that is due moves on by a step, without a try.
+    async fn postpone(&self) -> Result<(), StoreError> {
+        let inner = &self.deliveries.0;
+        self.deliveries.unreached().insert(self.backend);
+        // From the last step down, so that nothing moves twice.
+        for step in (0..LAST_STEP).rev() {
+            let now = inner.clock.now();
+            let due_at = schedule::pause(step + 1, &*inner.random).map(|pause| now + pause);
+            inner.store.postpone_deliveries(self.backend, step, now, due_at).await?;
+        }
+        Ok(())
+    }
+
+    async fn try_again(&self, mut delivery: Delivery) -> Result<(), StoreError> {
+        let inner = &self.deliveries.0;
+        let Some(message) = inner.store.message(delivery.message_id).await? else {
+            delivery.state = DeliveryState::Dead;
+            return inner.store.settle_delivery(&delivery, inner.node).await.map(drop);
+        };
+        let callback = Callback::of_row(message);
+        let place = usize::try_from(delivery.position).unwrap_or(usize::MAX);
+        let number = delivery.sent + 1;
+        let began = inner.clock.now();
+        let outcome = self.send(&callback, place, number).await?;
+        let mut attempt = Attempt::of(place, number, began, inner.clock.now(), &outcome);
+        delivery.sent = number;
+        delivery.step += 1;
+        match &outcome {
+            Ok(taken) => {
+                delivery.state = DeliveryState::Delivered;
+                self.deliveries.is_back(self.backend);
+                self.reply(&callback, place, taken, &mut attempt).await?;
+            }
+            Err(reason) => {
+                delivery.unreachable = reason.is_unreachable();
+                delivery.state = match reason {
+                    NotTaken::Gone => DeliveryState::Refused,
+                    _ => schedule::after_failure(delivery.step, inner.clock.now(), &*inner.random),
+                };
+                if delivery.unreachable {
+                    self.deliveries.unreached().insert(self.backend);
+                }
+                let (id, backend) = (delivery.message_id, callback.call(place).map(shown).unwrap_or_default());
+                let next = &delivery.state;
+                tracing::warn!(%id, backend, attempt = number, %reason, ?next, "a delivery failed again");
+            }
+        }
+        let mut attempts: Vec<Attempt> = from_json(&delivery.attempts);
+        attempts.push(attempt);
+        attempts.drain(..attempts.len().saturating_sub(KEPT));
+        delivery.attempts = to_json(&attempts);
+        inner.store.settle_delivery(&delivery, inner.node).await.map(drop)
+    }
+
+    async fn send(
+        &self,
+        callback: &Callback,
+        place: usize,
+        number: u32,
+    ) -> Result<Result<Taken, NotTaken>, StoreError> {
+        let inner = &self.deliveries.0;
+        let registered = inner.directory.find(&callback.message.app_key, inner.clock.now()).await?;
+        let Some(registered) = registered else { return Ok(Err(NotTaken::Gone)) };
+        let keys = registered.webhook_keys.as_ref();
+        Ok(match callback.outgoing(place, number, keys, TIMEOUT) {
+            Some((backend, outgoing)) => inner.backends.send(backend, outgoing).await,
+            None => Err(NotTaken::Gone),
+        })
+    }
+
+    /// A reply to a message that came again is late; it is sent if the message gets no other.
+    async fn reply(
+        &self,
+        callback: &Callback,
+        place: usize,
+        taken: &Taken,
+        attempt: &mut Attempt,
+    ) -> Result<(), StoreError> {
+        let inner = &self.deliveries.0;
+        let usable = match Usable::read(callback, taken, inner.clock.now()) {
+            Ok(None) => return Ok(()),
+            Err(reason) => {
+                attempt.unused = Some(reason);
+                return Ok(());
+            }
+            Ok(Some(usable)) => usable,
+        };
+        attempt.reply = Some(usable.kind());
+        inner.late_replies.offer(callback, place, usable.reply.as_ref()).await
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.deliveries.0.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.backend);
+    }
+}

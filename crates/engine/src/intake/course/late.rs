@@ -1,0 +1,88 @@
+//! What comes when WeChat waits no longer: a reply that nobody fetched, or one that is later than the answer.
+
+use std::sync::Arc;
+
+use super::{Course, Decided, Event, LateStep};
+use crate::foundation::until_stored;
+use crate::intake::order::Decision;
+
+impl Course {
+    /// Whether no reply can still have to go to the user, once all backends are done.
+    pub(super) fn nothing_is_late(&self) -> bool {
+        match (self.late, self.decision) {
+            (LateStep::Over, _) => true,
+            (LateStep::Waiting | LateStep::HandingOver, _) => false,
+            (LateStep::None, Some(Decision::Reply(_))) => self.running.is_given(),
+            (LateStep::None, Some(Decision::Success)) => self.replies.iter().all(Option::is_none),
+            // Another process decided: what follows from that is looked for first.
+            (LateStep::None, None) => matches!(self.decided, Decided::Theirs { is_reply: false }),
+        }
+    }
+
+    /// What came when WeChat was answered already.
+    pub(super) fn look_for_a_late_reply(&mut self) {
+        if self.late != LateStep::None {
+            return;
+        }
+        match self.decided {
+            Decided::No | Decided::Writing => {}
+            Decided::Ours(Decision::Success) | Decided::Theirs { is_reply: false } => {
+                if let Some(place) = self.replies.iter().position(Option::is_some) {
+                    self.hand_over(place);
+                }
+            }
+            Decided::Ours(Decision::Reply(_)) | Decided::Theirs { is_reply: true } => {
+                if self.running.is_given() {
+                    self.late = LateStep::Over;
+                } else {
+                    self.wait_for_another_try();
+                }
+            }
+        }
+    }
+
+    fn wait_for_another_try(&mut self) {
+        self.late = LateStep::Waiting;
+        let last = self.callback.request.last_try_by(self.callback.message.received_at);
+        let wait = last.since(self.inner.clock.now());
+        self.work.push(Box::pin(async move {
+            tokio::time::sleep(wait).await;
+            Event::NobodyCame
+        }));
+    }
+
+    pub(super) fn nobody_came(&mut self) {
+        if !self.running.give_to_user() {
+            self.late = LateStep::Over;
+            return;
+        }
+        let (inner, id) = (Arc::clone(&self.inner), self.callback.message.id);
+        self.work.push(Box::pin(async move {
+            let give = || inner.store.give_answer(id, inner.clock.now());
+            Event::TakenForLate(until_stored("who gives an answer", give).await)
+        }));
+    }
+
+    pub(super) fn taken_for_late(&mut self, is_ours: bool) {
+        let decided = match self.decision {
+            Some(Decision::Reply(place)) => Some(place),
+            // From before a restart: the only one that is kept.
+            _ => self.replies.iter().position(Option::is_some),
+        };
+        match decided.filter(|_| is_ours) {
+            Some(place) => self.hand_over(place),
+            None => self.late = LateStep::Over,
+        }
+    }
+
+    fn hand_over(&mut self, place: usize) {
+        self.late = LateStep::HandingOver;
+        let reply = self.replies.get_mut(place).and_then(Option::take);
+        let (inner, callback) = (Arc::clone(&self.inner), Arc::clone(&self.callback));
+        self.work.push(Box::pin(async move {
+            let reply = reply.as_ref().and_then(|reply| reply.reply.as_ref());
+            until_stored("a late reply", || inner.ways.late_replies.offer(&callback, place, reply)).await;
+            Event::LateWritten
+        }));
+    }
+}

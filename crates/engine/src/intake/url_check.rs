@@ -1,0 +1,61 @@
+//! The GET with which WeChat checks a callback URL when it is entered in the account's console.
+
+use std::time::Duration;
+
+use form_urlencoded::Serializer;
+use wechat::callback::CallbackError;
+
+use super::{Intake, IntakeError, Received, Refused};
+use crate::apps::Registered;
+use crate::messages::shown;
+
+/// How long all backends together may take: WeChat waits for five seconds.
+const LIMIT: Duration = Duration::from_millis(4500);
+
+impl Intake {
+    /// Checks the signature and gives the `echostr` (decrypted for WeCom). With no token registered the backends are asked in
+    /// order, and the first that says something answers. A `call` that could never be called is said here, where whoever
+    /// enters the URL sees it.
+    ///
+    /// # Errors
+    /// [`IntakeError`].
+    pub async fn check_url(&self, registered: &Registered, received: Received) -> Result<Vec<u8>, IntakeError> {
+        let Some(keys) = &registered.callback_keys else {
+            let calls = received.calls(&self.0.ways.call_urls, registered).map_err(Refused::from)?;
+            return self.ask_backends(&calls, &received).await;
+        };
+        let echo = keys.echo(&received.callback_query()).map_err(Refused::from)?;
+        received.calls(&self.0.ways.call_urls, registered).map_err(Refused::from)?;
+        Ok(echo.into_bytes())
+    }
+
+    async fn ask_backends(&self, calls: &[String], received: &Received) -> Result<Vec<u8>, IntakeError> {
+        let ask = async {
+            let mut problems = Vec::new();
+            for call in calls {
+                let mut url = call.clone();
+                url.push(if call.contains('?') { '&' } else { '?' });
+                let place = url.len();
+                let query = received.query.iter().filter(|(name, _)| name != "call");
+                let url = Serializer::for_suffix(url, place).extend_pairs(query).finish();
+                match self.0.ways.backends.ask(url, LIMIT).await {
+                    Ok(taken) if !taken.body.is_empty() => return Ok(taken.body.to_vec()),
+                    Ok(_) => problems.push(format!("{}: an empty answer", shown(call))),
+                    Err(reason) => problems.push(format!("{}: {reason}", shown(call))),
+                }
+            }
+            Err(IntakeError::Unanswered(format!(
+                "no token is registered here, so the backends were asked, and none answered: {}",
+                problems.join("; ")
+            )))
+        };
+        let late = || Err(IntakeError::Unanswered("the backends did not answer within 4.5 s".to_owned()));
+        tokio::time::timeout(LIMIT, ask).await.unwrap_or_else(|_| late())
+    }
+}
+
+impl From<CallbackError> for IntakeError {
+    fn from(error: CallbackError) -> Self {
+        Self::Refused(Refused::Callback(error))
+    }
+}

@@ -1,0 +1,103 @@
+//! WeChat: `/app/KEY/msg`, `/app/KEY/msg/json`. One layer finds the registration; what proves that a request is WeChat's is
+//! its signature, which the engine's intake checks before anything else happens.
+//!
+//! Also called by: whoever enters the callback URL in the account's console, and sees the text of an error there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Extension, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use engine::Engine;
+use engine::apps::Registered;
+use engine::guard::Caller;
+use engine::intake::{Received, Reply};
+use engine::messages::content_type_of;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use percent_encoding::percent_decode_str;
+
+use crate::answer::{Error, NO_STORE};
+use crate::app_path::AppPath;
+use crate::client_address::ClientAddress;
+use crate::parameters::{Parameters, read};
+
+/// The largest callback, in bytes. WeChat's have some KiB.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// How long a callback's body may take to arrive: WeChat gives up after five seconds.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The routes of this audience.
+pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
+    Router::new()
+        .route("/app/{key}/msg", get(check_url).post(xml))
+        .route("/app/{key}/msg/json", get(check_url).post(json))
+        .route_layer(from_fn_with_state(Arc::clone(engine), guard))
+}
+
+async fn guard(
+    State(engine): State<Arc<Engine>>,
+    ClientAddress(client): ClientAddress,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    let path = AppPath::parse(request.uri().path()).ok_or(Error::NoSuchPath)?;
+    let rest = percent_decode_str(path.rest).decode_utf8().map_err(|_| Error::NoSuchPath)?;
+    let caller = Caller::of(&request, client);
+    engine.guard.anyone(&caller)?;
+    let registered = engine.directory.find(&path.key, engine.clock.now()).await?;
+    let registered = registered.ok_or_else(|| Error::UnknownKey(path.key.clone().into_owned()))?;
+    engine.guard.wechat(&registered, &rest, &caller)?;
+    request.extensions_mut().insert(registered);
+    Ok(next.run(request).await)
+}
+
+type App = Extension<Arc<Registered>>;
+
+async fn check_url(
+    State(engine): State<Arc<Engine>>,
+    Extension(registered): App,
+    request: Request,
+) -> Result<Response, Error> {
+    let received = received(&request, false, Bytes::new())?;
+    let answer = engine.intake.check_url(&registered, received).await;
+    let answer = answer.inspect_err(|error| refused(&registered, error))?;
+    let content_type = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    Ok(([(CONTENT_TYPE, content_type), (CACHE_CONTROL, NO_STORE)], answer).into_response())
+}
+
+async fn xml(State(engine): State<Arc<Engine>>, Extension(app): App, request: Request) -> Result<Response, Error> {
+    receive(&engine, &app, false, request).await
+}
+
+async fn json(State(engine): State<Arc<Engine>>, Extension(app): App, request: Request) -> Result<Response, Error> {
+    receive(&engine, &app, true, request).await
+}
+
+async fn receive(engine: &Engine, app: &Arc<Registered>, json: bool, request: Request) -> Result<Response, Error> {
+    let mut received = received(&request, json, Bytes::new())?;
+    let body = tokio::time::timeout(BODY_TIMEOUT, read(request.into_body(), MAX_BODY)).await;
+    received.body = body.map_err(|_| Error::BadBody("the body did not arrive within 5 s; send it again"))??;
+    let reply = engine.intake.receive(app, received).await.inspect_err(|error| refused(app, error))?;
+    let body = match reply {
+        Reply::Success => Bytes::from_static(b"success"),
+        Reply::Body(body) => body,
+    };
+    Ok(([(CONTENT_TYPE, content_type_of(&body)), (CACHE_CONTROL, NO_STORE)], body).into_response())
+}
+
+fn received(request: &Request, json: bool, body: Bytes) -> Result<Received, Error> {
+    let Parameters(query) = Parameters::of_query(request.uri().query())?;
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Ok(Received { json, query, content_type, body })
+}
+
+/// The line that an operator looks for when WeChat's console says no.
+fn refused(registered: &Registered, error: &engine::intake::IntakeError) {
+    let (key, appid) = (&registered.app.key, &registered.app.appid);
+    tracing::warn!(key, appid, %error, "a callback was not answered as WeChat expects");
+}

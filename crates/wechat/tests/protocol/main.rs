@@ -1,0 +1,13 @@
+//! The callback protocol against what is published about it: test vectors, samples, and properties that must hold for
+//! anything. One binary; each file is one subject.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod callbacks;
+mod conversions;
+mod envelopes;
+mod later;
+mod messages;
+mod replies;
+mod trees;
+mod vectors;
+mod xml_dialect;
