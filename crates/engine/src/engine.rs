@@ -47,6 +47,11 @@ pub struct Materials {
     pub retention: Duration,
 }
 
+/// Why no client could be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the TLS library cannot be set up: {0}")]
+pub struct ClientError(String);
+
 /// Everything that the proxy does. The server's edges hold one and call its parts; what the parts stand on
 /// ([`Foundation`]) is there too.
 pub struct Engine {
@@ -92,11 +97,12 @@ impl Engine {
     ///
     /// # Errors
     /// When the TLS library cannot be set up.
-    pub fn new(materials: Materials) -> Result<Arc<Self>, reqwest::Error> {
+    pub fn new(materials: Materials) -> Result<Arc<Self>, ClientError> {
         let Materials { store, hosts, guard, clock, random, retention } = materials;
         let metrics = Metrics::new();
-        let upstream = Upstream::new(hosts, Arc::clone(&metrics))?;
-        let backends = Backends::new(Arc::clone(&clock), Arc::clone(&metrics))?;
+        let upstream = Upstream::new(hosts, Arc::clone(&metrics)).map_err(|error| ClientError(error.to_string()))?;
+        let backends = Backends::new(Arc::clone(&clock), Arc::clone(&metrics));
+        let backends = backends.map_err(|error| ClientError(error.to_string()))?;
         let foundation = Foundation::new(store, clock, random, metrics);
         let (slots, clock) = (Arc::clone(&foundation.slots), Arc::clone(&foundation.clock));
         foundation.metrics.add_collector(Box::new(Ages { slots, clock }));

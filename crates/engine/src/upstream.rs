@@ -13,7 +13,7 @@ use wechat::calls::{Call, Host};
 use crate::metrics::Metrics;
 
 /// How long a connection to WeChat may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a whole call may take. A lease on a credential ([`crate::credentials::LEASE`]) outlives it.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -176,7 +176,7 @@ fn classify(error: &reqwest::Error, host: String) -> UpstreamError {
 }
 
 /// The root cause alone: the outer layers of the text repeat the URL, which holds secrets.
-pub(crate) fn innermost(error: &reqwest::Error) -> String {
+fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -190,25 +190,22 @@ pub(crate) fn host_name(base: &Url) -> String {
     base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-fn bounded_client() -> Result<reqwest::Client, reqwest::Error> {
-    let idle = Duration::from_secs(60);
-    client().timeout(CALL_TIMEOUT).pool_idle_timeout(idle).build()
-}
-
-/// A client for teams' own backends. How long each may take is the caller's business. Idle connections are dropped before
-/// common servers drop them (Node and uvicorn after 5 s, gunicorn after 2 s): a message that is written into a connection in
-/// the moment of its end would look lost.
-pub(crate) fn backend_client() -> Result<reqwest::Client, reqwest::Error> {
-    client().pool_idle_timeout(Duration::from_millis(1500)).build()
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one place that builds clients, with limits on every wait")]
-fn client() -> reqwest::ClientBuilder {
+/// TLS with Mozilla's roots, which are built in.
+///
+/// # Errors
+/// When the TLS library refuses its own defaults.
+pub(crate) fn tls_config() -> Result<rustls::ClientConfig, rustls::Error> {
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that builds such clients, with limits on every wait")]
+fn bounded_client() -> Result<reqwest::Client, reqwest::Error> {
     let mut builder = reqwest::Client::builder();
-    if let Ok(tls) = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions() {
-        builder = builder.tls_backend_preconfigured(tls.with_root_certificates(roots).with_no_client_auth());
+    if let Ok(tls) = tls_config() {
+        builder = builder.tls_backend_preconfigured(tls);
     }
     builder
         .user_agent(concat!("wechat-proxy/", env!("CARGO_PKG_VERSION")))
@@ -216,4 +213,7 @@ fn client() -> reqwest::ClientBuilder {
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(CALL_TIMEOUT)
+        .pool_idle_timeout(Duration::from_secs(60))
+        .build()
 }

@@ -69,6 +69,41 @@ pub(crate) fn ticket() -> String {
     format!("bxLd{}", url_safe(TICKET_TAIL))
 }
 
+/// An openid: 28 characters that begin with `o`.
+pub(crate) fn openid() -> String {
+    format!("o{}", url_safe(27))
+}
+
+/// The id of a temporary medium: 64 URL-safe characters.
+pub(crate) fn media_id() -> String {
+    url_safe(64)
+}
+
+/// The ticket of a QR code: `gQ` and 94 characters.
+pub(crate) fn qr_ticket() -> String {
+    format!("gQ{}", url_safe(94))
+}
+
+/// The end of the address that a QR code shows.
+pub(crate) fn qr_tail() -> String {
+    url_safe(20)
+}
+
+/// The `nonce` of a push: decimal digits.
+pub(crate) fn nonce() -> String {
+    (u64::from_le_bytes(bytes::<8>()) % 9_000_000_000 + 1_000_000_000).to_string()
+}
+
+/// The `echostr` of a URL check: 19 decimal digits.
+pub(crate) fn echo() -> String {
+    (u64::from_le_bytes(bytes::<8>()) % 9_000_000_000_000_000_000 + 1_000_000_000_000_000_000).to_string()
+}
+
+/// What stands in front of a message within its ciphertext: 16 characters, as WeChat's are.
+pub(crate) fn sixteen() -> [u8; 16] {
+    hex_digits::<8>().into_bytes().try_into().unwrap_or([b'0'; 16])
+}
+
 /// The id of one request in error texts: three groups of 8 hex digits, the first one the time in Unix seconds.
 pub(crate) fn rid(now: Time) -> String {
     format!("{:08x}-{}-{}", now.secs(), hex_digits::<4>(), hex_digits::<4>())

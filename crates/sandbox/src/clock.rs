@@ -27,6 +27,14 @@ impl Time {
         self.0 / 1000
     }
 
+    pub(crate) const fn millis(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) const fn plus_millis(self, millis: u64) -> Time {
+        Time(self.0.saturating_add(millis))
+    }
+
     pub(crate) const fn plus_secs(self, secs: u64) -> Time {
         Time(self.0.saturating_add(secs.saturating_mul(1000)))
     }
@@ -121,8 +129,9 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// What the machine's clock shows, whatever the sandbox's does.
 #[expect(clippy::disallowed_methods, reason = "the one place of this crate that implements the clock")]
-fn machine_time() -> Time {
+pub(crate) fn machine_time() -> Time {
     Time(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis))
 }
 

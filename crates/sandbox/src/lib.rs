@@ -16,16 +16,24 @@
 //! | `token_book` | every token issued, and whether it is still good |
 //! | `account`, `settings` | what an account is made from, and what can be changed about it |
 //! | `wire` | one API call in, one reply out |
-//! | `faults`, `journal` | what goes wrong on purpose; what was received |
+//! | `callback` | message push as bytes: signatures, encryption, XML, the judgement about replies |
+//! | `chat` | users of accounts, what they see, menus, media, QR codes |
+//! | `faults`, `journal`, `pushes` | what goes wrong on purpose; what was received; what became of pushes |
+//! | `qrcode` | texts as pictures |
+//! | `backend` | a team's server to push to, for trying things out |
 //! | `world` | the sum of the above: all state, behind one lock |
 //! | `platform` | WeChat's APIs, a file a noun, and the page of routes |
+//! | `pusher` | carries messages to callback URLs |
 //! | `control` | the control API |
 //! | `page` | the page to look at |
 //! | `gate`, `serve` | who may talk to the sandbox; the listener |
 
 mod account;
 mod allow_list;
+mod backend;
+mod callback;
 mod chance;
+mod chat;
 mod clock;
 mod control;
 mod counter;
@@ -35,6 +43,9 @@ mod journal;
 mod page;
 mod path_pattern;
 mod platform;
+mod pusher;
+mod pushes;
+mod qrcode;
 mod serve;
 mod settings;
 mod token_book;
@@ -43,6 +54,7 @@ mod wire;
 mod world;
 
 pub use account::{Account, AccountError, AccountKind, Agent, NewAccount};
+pub use callback::{Callback, CallbackError, Format, Mode};
 pub use platform::Platform;
 
 /// Compiles the examples of the README.

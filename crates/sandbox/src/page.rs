@@ -18,7 +18,7 @@ const JS: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 /// The files of the page: path, content type, content.
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 18] = [
     ("/", HTML, include_str!("page/index.html")),
     ("/sandbox/page/style.css", CSS, include_str!("page/style.css")),
     ("/sandbox/page/main.js", JS, include_str!("page/main.js")),
@@ -27,6 +27,15 @@ const FILES: [(&str, &str, &str); 9] = [
     ("/sandbox/page/accounts.js", JS, include_str!("page/accounts.js")),
     ("/sandbox/page/calls.js", JS, include_str!("page/calls.js")),
     ("/sandbox/page/dialogs.js", JS, include_str!("page/dialogs.js")),
+    ("/sandbox/page/phone.css", CSS, include_str!("page/phone.css")),
+    ("/sandbox/page/bubbles.css", CSS, include_str!("page/bubbles.css")),
+    ("/sandbox/page/phone.js", JS, include_str!("page/phone.js")),
+    ("/sandbox/page/composer.js", JS, include_str!("page/composer.js")),
+    ("/sandbox/page/bubbles.js", JS, include_str!("page/bubbles.js")),
+    ("/sandbox/page/sheets.js", JS, include_str!("page/sheets.js")),
+    ("/sandbox/page/traffic.js", JS, include_str!("page/traffic.js")),
+    ("/sandbox/page/icons.js", JS, include_str!("page/icons.js")),
+    ("/sandbox/page/phone_texts.js", JS, include_str!("page/phone_texts.js")),
     ("/sandbox/page/icon.svg", SVG, include_str!("page/icon.svg")),
 ];
 

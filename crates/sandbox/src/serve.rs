@@ -53,7 +53,7 @@ impl Platform {
         let connections = TaskTracker::new();
         let (closing, cut) = (CancellationToken::new(), CancellationToken::new());
         let control = control::router(self.clone()).merge(page::router());
-        let house = House { platform: self, control, closing: closing.clone() };
+        let house = House { platform: self.clone(), control, closing: closing.clone() };
         let mut stop = pin!(stop);
         loop {
             let accepted = tokio::select! {
@@ -74,10 +74,12 @@ impl Platform {
         drop(listener);
         connections.close();
         closing.cancel();
+        self.world().pushes.stop();
         if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
             cut.cancel();
             connections.wait().await;
         }
+        self.pusher().drained().await;
     }
 }
 

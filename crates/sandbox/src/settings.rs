@@ -43,6 +43,8 @@ pub(crate) struct Rights {
     pub(crate) jssdk: bool,
     /// Card tickets.
     pub(crate) cards: bool,
+    /// Customer-service messages.
+    pub(crate) customer_service: bool,
 }
 
 impl Settings {
@@ -54,7 +56,7 @@ impl Settings {
             token_api_disabled: false,
             test_account,
             ip_allow_list: AllowList::default(),
-            rights: Rights { jssdk: with_jssdk, cards: kind == AccountKind::Official },
+            rights: Rights { jssdk: with_jssdk, cards: kind == AccountKind::Official, customer_service: true },
             token_lifetime: LIFETIME_SECS,
             ticket_lifetime: LIFETIME_SECS,
         }
@@ -74,6 +76,7 @@ impl Settings {
         if let Some(rights) = &patch.rights {
             replace(&mut self.rights.jssdk, rights.jssdk);
             replace(&mut self.rights.cards, rights.cards);
+            replace(&mut self.rights.customer_service, rights.customer_service);
         }
     }
 }
@@ -110,6 +113,7 @@ pub(crate) struct Patch {
 pub(crate) struct RightsPatch {
     pub(crate) jssdk: Option<bool>,
     pub(crate) cards: Option<bool>,
+    pub(crate) customer_service: Option<bool>,
 }
 
 impl Patch {

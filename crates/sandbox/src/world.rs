@@ -8,11 +8,15 @@ use std::collections::BTreeMap;
 use crate::account::{
     Account, AccountError, AccountKind, Agent, NewAccount, NewAgent, usable_appid, usable_name, usable_secret,
 };
+use crate::backend::Backend;
+use crate::callback::{Callback, CallbackError};
 use crate::chance;
+use crate::chat::{Media, Menu, People, Scenes};
 use crate::clock::{Clock, Time};
 use crate::counter::{Counter, Period};
 use crate::faults::Faults;
 use crate::journal::Journal;
+use crate::pushes::Pushes;
 use crate::settings::{Patch, Settings};
 use crate::token_book::{Slot, TokenBook};
 use crate::usage::{MOST_OVERRIDES, Usage};
@@ -25,6 +29,11 @@ const MOST_AGENTS: usize = 100;
 /// The number of the first app of a corp, as WeCom gives it.
 const FIRST_AGENTID: u64 = 1_000_002;
 
+/// Numbers of menus begin above this.
+const FIRST_MENU_ID: u64 = 420_000_000;
+/// The userid of the phone's user in every corp.
+const PHONE_USERID: &str = "zhangsan";
+
 /// All state of the sandbox.
 #[derive(Debug)]
 pub(crate) struct World {
@@ -33,7 +42,10 @@ pub(crate) struct World {
     pub(crate) tokens: TokenBook,
     pub(crate) faults: Faults,
     pub(crate) journal: Journal,
+    pub(crate) pushes: Pushes,
+    pub(crate) backend: Backend,
     accounts_made: u64,
+    menus_made: u64,
 }
 
 /// An account and everything that belongs to it.
@@ -61,6 +73,13 @@ pub(crate) struct Holder {
     /// Resets of the quota of one API of this month.
     pub(crate) path_clears: Counter,
     pub(crate) apps: Vec<App>,
+    /// Where pushes go; a corp's are those of its apps.
+    pub(crate) callback: Option<Callback>,
+    pub(crate) people: People,
+    pub(crate) media: Media,
+    /// A corp's are those of its apps.
+    pub(crate) menu: Option<Menu>,
+    pub(crate) scenes: Scenes,
 }
 
 /// An app of a WeCom corp.
@@ -74,6 +93,8 @@ pub(crate) struct App {
     pub(crate) ticket: Option<Ticket>,
     /// Ticket calls of this hour by path.
     pub(crate) ticket_calls: BTreeMap<&'static str, Counter>,
+    pub(crate) callback: Option<Callback>,
+    pub(crate) menu: Option<Menu>,
 }
 
 /// A jsapi, card or agent ticket.
@@ -92,7 +113,10 @@ impl World {
             tokens: TokenBook::default(),
             faults: Faults::default(),
             journal: Journal::default(),
+            pushes: Pushes::default(),
+            backend: Backend::default(),
             accounts_made: 0,
+            menus_made: 0,
         }
     }
 
@@ -127,6 +151,11 @@ impl World {
             clears: Counter::per(Period::Month),
             path_clears: Counter::per(Period::Month),
             apps: Vec::new(),
+            callback: None,
+            people: People::with_phone(if wecom { PHONE_USERID.to_owned() } else { chance::openid() }),
+            media: Media::default(),
+            menu: None,
+            scenes: Scenes::default(),
         };
         if wecom {
             holder.apps.push(App::new(FIRST_AGENTID, secret, "App".to_owned()));
@@ -169,6 +198,29 @@ impl World {
         Some(texts.iter().filter(|text| self.tokens.expire(text, now)).count())
     }
 
+    /// Sets or takes away where the pushes of an account go, or those of an app (absent: the first) of a corp.
+    pub(crate) fn set_callback(
+        &mut self,
+        appid: &str,
+        agentid: Option<u64>,
+        callback: Option<Callback>,
+    ) -> Result<(), CallbackError> {
+        let unknown = || CallbackError::Unknown(appid.to_owned());
+        let holder = self.accounts.get_mut(appid).ok_or_else(unknown)?;
+        if holder.kind == AccountKind::Wecom {
+            holder.app_mut(agentid).ok_or_else(unknown)?.callback = callback;
+        } else {
+            holder.callback = callback;
+        }
+        Ok(())
+    }
+
+    /// A number for a menu.
+    pub(crate) fn next_menu_id(&mut self) -> u64 {
+        self.menus_made += 1;
+        FIRST_MENU_ID + self.menus_made
+    }
+
     /// Which account a call is about: by its token, else by the id that it names in the query or the body.
     pub(crate) fn account_of(&self, call: &Call) -> Option<String> {
         let by_token = call.param("access_token").and_then(|text| self.tokens.find(text));
@@ -200,6 +252,16 @@ impl Holder {
             original_id: self.original_id.clone(),
             agents: self.apps.iter().map(App::card).collect(),
         }
+    }
+
+    /// An app by its number; without one, the first.
+    pub(crate) fn app(&self, agentid: Option<u64>) -> Option<&App> {
+        self.apps.iter().find(|app| agentid.is_none_or(|wanted| wanted == app.agentid))
+    }
+
+    /// See [`Holder::app`].
+    pub(crate) fn app_mut(&mut self, agentid: Option<u64>) -> Option<&mut App> {
+        self.apps.iter_mut().find(|app| agentid.is_none_or(|wanted| wanted == app.agentid))
     }
 
     /// All slots of tokens, with the app that each belongs to.
@@ -278,7 +340,16 @@ impl Holder {
 
 impl App {
     fn new(agentid: u64, secret: String, name: String) -> App {
-        App { agentid, name, secret, slot: Slot::default(), ticket: None, ticket_calls: BTreeMap::new() }
+        App {
+            agentid,
+            name,
+            secret,
+            slot: Slot::default(),
+            ticket: None,
+            ticket_calls: BTreeMap::new(),
+            callback: None,
+            menu: None,
+        }
     }
 
     fn card(&self) -> Agent {

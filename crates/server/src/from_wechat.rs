@@ -49,7 +49,12 @@ async fn guard(
     let rest = percent_decode_str(path.rest).decode_utf8().map_err(|_| Error::NoSuchPath)?;
     let caller = Caller::of(&request, client);
     engine.guard.anyone(&caller)?;
-    let registered = engine.directory.find(&path.key, engine.clock.now()).await?;
+    let now = engine.clock.now();
+    if engine.directory.loaded(&path.key, now).is_none() {
+        // A stranger who guesses names would cost a read of the database each time.
+        engine.guard.costly(client, now)?;
+    }
+    let registered = engine.directory.find(&path.key, now).await?;
     let registered = registered.ok_or_else(|| Error::UnknownKey(path.key.clone().into_owned()))?;
     engine.guard.wechat(&registered, &rest, &caller)?;
     request.extensions_mut().insert(registered);
@@ -93,7 +98,8 @@ async fn receive(engine: &Engine, app: &Arc<Registered>, json: bool, request: Re
 fn received(request: &Request, json: bool, body: Bytes) -> Result<Received, Error> {
     let Parameters(query) = Parameters::of_query(request.uri().query())?;
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok(Received { json, query, content_type, body })
+    let raw_query = request.uri().query().unwrap_or_default().to_owned();
+    Ok(Received { json, raw_query, query, content_type, body })
 }
 
 /// The line that an operator looks for when WeChat's console says no.

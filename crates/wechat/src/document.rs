@@ -17,6 +17,9 @@ pub const MAX_DEPTH: usize = 32;
 /// How many elements and attributes a document may have. WeChat's largest pushes have some hundred.
 pub const MAX_PARTS: usize = 20_000;
 
+/// How many attributes an element may have: each is compared with those before it. WeChat has none at all.
+pub const MAX_ATTRIBUTES: usize = 32;
+
 /// The root of every XML document. JSON has no name for it.
 pub const ROOT: &str = "xml";
 

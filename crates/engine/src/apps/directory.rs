@@ -32,6 +32,8 @@ pub struct Registered {
     pub callback_keys: Option<CallbackKeys>,
     /// What signs messages to backends.
     pub webhook_keys: Option<WebhookKeys>,
+    /// Lists of `call` URLs, as they stand in requests, and what was found of them.
+    pub checked_calls: HashMap<Box<str>, Arc<[String]>>,
     /// Whether the log says already that callbacks cannot be verified.
     unverified_told: AtomicBool,
     slots: [OnceLock<Arc<Slot>>; 4],
@@ -64,6 +66,7 @@ impl Registered {
             allowed_hosts,
             callback_keys,
             webhook_keys,
+            checked_calls: HashMap::new(),
             unverified_told: AtomicBool::new(false),
             slots: Default::default(),
         })

@@ -3,7 +3,7 @@
 //! What must stay true: a public server calls only what its operator allowed; whoever can sign a callback, or writes a
 //! link, names URLs, but not hosts.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use url::Url;
 
@@ -14,6 +14,9 @@ const MAX_URL: usize = 2048;
 
 /// The most backends of one message.
 pub const MAX_CALLS: usize = 20;
+
+/// Lists of calls that are remembered for one registration.
+const REMEMBERED: usize = 32;
 
 /// Why a `call` is not called. The texts name hosts, never whole URLs: those may hold secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,7 +70,8 @@ impl CallUrls {
         let _ = self.own.set(own);
     }
 
-    /// The backends of a message: those of the request, or the registered ones.
+    /// The backends of a message: those of the request, or the registered ones. WeChat's URL is the same all day: what was
+    /// checked once is remembered with the registration.
     ///
     /// # Errors
     /// [`CallProblem`].
@@ -75,7 +79,20 @@ impl CallUrls {
         &self,
         requested: impl Iterator<Item = &'a str>,
         registered: &Registered,
-    ) -> Result<Vec<String>, CallProblem> {
+    ) -> Result<Arc<[String]>, CallProblem> {
+        let requested: Vec<&str> = requested.take(MAX_CALLS + 1).collect();
+        let text = requested.join("\n");
+        if let Some(known) = registered.checked_calls.pin().get(text.as_str()) {
+            return Ok(Arc::clone(known));
+        }
+        let calls: Arc<[String]> = self.checked(&requested, registered)?.into();
+        if registered.checked_calls.len() < REMEMBERED {
+            registered.checked_calls.pin().insert(text.into(), Arc::clone(&calls));
+        }
+        Ok(calls)
+    }
+
+    fn checked(&self, requested: &[&str], registered: &Registered) -> Result<Vec<String>, CallProblem> {
         let mut calls = Vec::new();
         for text in requested {
             let url = self.url(text, calls.len() + 1)?;

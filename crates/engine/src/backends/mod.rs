@@ -1,31 +1,31 @@
 //! Backends: the teams' own servers that get WeChat's messages.
 //!
 //! * [`call_url`]: which URLs may be called;
-//! * [`health`]: how each backend is doing.
+//! * [`health`]: how each backend is doing;
+//! * `client`: one HTTP exchange.
 //!
 //! Here one try to one backend is made. What must stay true: redirects are not followed, every wait and every answer has a
 //! limit, and no error text holds a URL's query.
 
 pub mod call_url;
+mod client;
 pub mod health;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, Method};
 use sha2::{Digest, Sha256};
 use store::{BackendId, MessageId};
 
 pub use self::call_url::{CallProblem, CallUrls};
+use self::client::HttpClient;
 use self::health::{Health, NotTried};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::upstream::innermost;
 use crate::webhook::WebhookKeys;
-
-/// The largest answer of a backend that is read, in bytes. Replies are far smaller.
-const MAX_ANSWER: usize = 256 * 1024;
 
 /// Standard Webhooks' headers, and the count of tries.
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
@@ -123,7 +123,7 @@ impl NotTaken {
 /// The way to all backends. Cheap to clone.
 #[derive(Clone)]
 pub struct Backends {
-    client: reqwest::Client,
+    client: HttpClient,
     health: Arc<Health>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
@@ -134,8 +134,8 @@ impl Backends {
     ///
     /// # Errors
     /// When the TLS library cannot be set up.
-    pub fn new(clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Self, reqwest::Error> {
-        Ok(Self { client: crate::upstream::backend_client()?, health: Arc::default(), clock, metrics })
+    pub fn new(clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Self, rustls::Error> {
+        Ok(Self { client: HttpClient::new()?, health: Arc::default(), clock, metrics })
     }
 
     /// Which backend a URL names: everything but its query.
@@ -175,23 +175,25 @@ impl Backends {
     }
 
     async fn send_now(&self, outgoing: Outgoing<'_>) -> Result<Taken, NotTaken> {
-        let timeout = outgoing.timeout;
-        let exchange = exchange(self.request(outgoing));
+        let (timeout, headers) = (outgoing.timeout, self.headers(&outgoing));
+        let exchange = self.client.exchange(Method::POST, outgoing.url, headers, outgoing.body);
         tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(NotTaken::TimedOut(timeout)))
     }
 
-    fn request(&self, outgoing: Outgoing<'_>) -> reqwest::RequestBuilder {
+    fn headers(&self, outgoing: &Outgoing<'_>) -> HeaderMap {
         let now = self.clock.now();
         let id = outgoing.id.to_string();
-        let mut request = self.client.post(outgoing.url).header(CONTENT_TYPE, outgoing.content_type);
+        let mut headers = HeaderMap::with_capacity(8);
+        // Letters and digits, base64: these are always values of headers.
+        let mut insert = |name, value: Result<HeaderValue, _>| value.map(|value| headers.insert(name, value));
         if let Some(keys) = outgoing.keys {
-            request = request.header(WEBHOOK_SIGNATURE, keys.sign(&id, now, &outgoing.body));
+            let _ = insert(WEBHOOK_SIGNATURE, HeaderValue::try_from(keys.sign(&id, now, &outgoing.body)));
         }
-        request
-            .header(WEBHOOK_ID, id)
-            .header(WEBHOOK_TIMESTAMP, now.as_seconds())
-            .header(ATTEMPT, outgoing.attempt)
-            .body(outgoing.body)
+        let _ = insert(WEBHOOK_ID, HeaderValue::try_from(id));
+        headers.insert(CONTENT_TYPE, outgoing.content_type.clone());
+        headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(now.as_seconds()));
+        headers.insert(ATTEMPT, HeaderValue::from(outgoing.attempt));
+        headers
     }
 
     /// Forwards the check of a callback URL (GET), and gives what the backend says.
@@ -199,7 +201,7 @@ impl Backends {
     /// # Errors
     /// [`NotTaken`].
     pub async fn ask(&self, url: String, timeout: Duration) -> Result<Taken, NotTaken> {
-        let exchange = exchange(self.client.get(url));
+        let exchange = self.client.exchange(Method::GET, url, HeaderMap::new(), Bytes::new());
         tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(NotTaken::TimedOut(timeout)))
     }
 }
@@ -210,45 +212,5 @@ impl From<NotTried> for NotTaken {
             NotTried::Busy => Self::Busy,
             NotTried::Down => Self::Down,
         }
-    }
-}
-
-async fn exchange(request: reqwest::RequestBuilder) -> Result<Taken, NotTaken> {
-    let mut response = request.send().await.map_err(|error| classify(&error))?;
-    let status = response.status().as_u16();
-    match status {
-        200..=299 => {}
-        410 => return Err(NotTaken::Gone),
-        _ => return Err(NotTaken::Status(status)),
-    }
-    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let body = body_of(&mut response).await?;
-    let too_long = body.is_none();
-    Ok(Taken { status, content_type, body: body.unwrap_or_default(), too_long })
-}
-
-/// `None`: more than any reply has. An answer in one piece, as nearly all are, is not copied.
-async fn body_of(response: &mut reqwest::Response) -> Result<Option<Bytes>, NotTaken> {
-    let mut whole = Bytes::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error))? {
-        if whole.len() + chunk.len() > MAX_ANSWER {
-            return Ok(None);
-        }
-        whole = if whole.is_empty() {
-            chunk
-        } else {
-            let mut longer = BytesMut::from(whole);
-            longer.extend_from_slice(&chunk);
-            longer.freeze()
-        };
-    }
-    Ok(Some(whole))
-}
-
-fn classify(error: &reqwest::Error) -> NotTaken {
-    if error.is_connect() || error.is_builder() {
-        NotTaken::NoConnection(innermost(error))
-    } else {
-        NotTaken::Broken(innermost(error))
     }
 }

@@ -22,7 +22,9 @@ const LATE: u32 = 300;
 pub struct Received {
     /// It came to `/msg/json`.
     pub json: bool,
-    /// The query, decoded.
+    /// The query as it was sent.
+    pub raw_query: String,
+    /// The query, decoded as a form.
     pub query: Vec<(String, String)>,
     /// The `Content-Type`.
     pub content_type: Option<String>,
@@ -64,22 +66,13 @@ impl Received {
     }
 
     /// The backends that the request names, or the registered ones.
-    pub(super) fn calls(&self, urls: &CallUrls, registered: &Registered) -> Result<Vec<String>, CallProblem> {
+    pub(super) fn calls(&self, urls: &CallUrls, registered: &Registered) -> Result<Arc<[String]>, CallProblem> {
         urls.of_message(self.values("call").filter(|call| !call.is_empty()), registered)
     }
 
-    /// WeChat's part of the query.
+    /// WeChat's part of the query: percent-decoded only, because in the base64 of an `echostr` a `+` is a `+`.
     pub(super) fn callback_query(&self) -> CallbackQuery {
-        let text = |name| self.value(name).map(str::to_owned);
-        CallbackQuery {
-            signature: text("signature"),
-            msg_signature: text("msg_signature"),
-            timestamp: text("timestamp"),
-            nonce: text("nonce"),
-            encrypt_type: text("encrypt_type"),
-            openid: text("openid"),
-            echostr: text("echostr"),
-        }
+        CallbackQuery::parse(&self.raw_query)
     }
 
     /// Checks, opens and reads it.
@@ -121,7 +114,7 @@ impl Received {
         }
     }
 
-    fn request(&self, calls: Vec<String>, as_is: bool, decrypted: bool) -> Result<Request, Refused> {
+    fn request(&self, calls: Arc<[String]>, as_is: bool, decrypted: bool) -> Result<Request, Refused> {
         let tries = match self.value("patience").map(str::parse) {
             None => TRIES,
             Some(Ok(tries @ 1..=TRIES)) => tries,
@@ -162,7 +155,7 @@ fn message(
     let said = |read: fn(&Push) -> Option<&str>| opened.push.as_ref().and_then(read).unwrap_or_default().to_owned();
     let sender = said(Push::from_user_name);
     Message {
-        id: message_id(&registered.app.appid, opened),
+        id: message_id(registered, opened, received),
         app_key: registered.app.key.clone(),
         appid: registered.app.appid.clone(),
         received_at: now,
@@ -176,15 +169,16 @@ fn message(
 }
 
 /// The same for all tries of a message, on all nodes: by appid and MsgId; what has none (events), by a hash of all of it.
-fn message_id(appid: &str, opened: &OpenedBody) -> MessageId {
+/// 12 bytes of SHA-256 tell the messages of one second apart.
+fn message_id(registered: &Registered, opened: &OpenedBody, received: &Received) -> MessageId {
     let mut hash = Sha256::new();
-    hash.update(appid);
+    hash.update(&registered.app.appid);
     // What nobody has verified must not take the place of a message that somebody will.
     hash.update(if opened.is_verified { b"\0verified\0" } else { b"\0unchecked" });
-    // WeCom counts messages for each agent.
-    if let Some(agent) = opened.push.as_ref().and_then(Push::agent_id) {
-        hash.update(b"\0AgentID\0");
-        hash.update(agent);
+    // The apps of a WeCom corp (whose callbacks have no `signature`) share its corpid, and get the same events.
+    if received.value("signature").is_none() {
+        hash.update(b"\0key\0");
+        hash.update(&registered.app.key);
     }
     match opened.push.as_ref().map(Push::identity) {
         Some(Identity::MsgId(id)) => {
@@ -196,6 +190,16 @@ fn message_id(appid: &str, opened: &OpenedBody) -> MessageId {
             hash.update(&opened.bytes);
         }
     }
-    let [id @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _]: [u8; 32] = hash.finalize().into();
+    let hash: [u8; 32] = hash.finalize().into();
+    let mut id = [0; 16];
+    let (time, rest) = id.split_at_mut(4);
+    time.copy_from_slice(&create_time(opened).to_be_bytes());
+    rest.copy_from_slice(hash.split_at(rest.len()).0);
     MessageId(id)
+}
+
+/// WeChat's own time of the message, the same in all tries: an id that begins with it has its place at the end of the
+/// tables' indexes, where the last ones are, and not on a page of its own somewhere.
+fn create_time(opened: &OpenedBody) -> u32 {
+    opened.push.as_ref().and_then(Push::create_time).and_then(|time| time.parse().ok()).unwrap_or(0)
 }

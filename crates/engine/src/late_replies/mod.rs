@@ -86,3 +86,6 @@ impl LateReplies {
         Ok(())
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,5 +1,6 @@
 //! How a message came and where it goes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,7 @@ pub struct Request {
     /// WeChat's parameters, decoded, in their order.
     pub query: Vec<(String, String)>,
     /// The backends' URLs, in the order in which their replies count.
-    pub calls: Vec<String>,
+    pub calls: Arc<[String]>,
     /// With which of WeChat's tries the waiting ends (`patience`).
     pub tries: u8,
     /// How long after its arrival a reply is still sent to the user, in seconds (`late`).

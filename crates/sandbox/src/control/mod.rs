@@ -5,18 +5,22 @@
 //! a field that is not known is an error, so that a typing mistake does not pass unnoticed.
 
 mod accounts;
+mod backend;
+mod callbacks;
 mod calls;
 mod clock;
 mod faults;
 mod input;
+mod pushes;
 mod state;
 mod tokens;
+mod users;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, patch, post};
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::json;
 
@@ -29,6 +33,19 @@ pub(crate) fn router(platform: Platform) -> Router {
         .route("/sandbox/accounts", get(accounts::list).post(accounts::create))
         .route("/sandbox/accounts/{appid}", get(accounts::read).patch(accounts::change).delete(accounts::delete))
         .route("/sandbox/accounts/{appid}/agents", post(accounts::create_agent))
+        .route("/sandbox/accounts/{appid}/callback", get(callbacks::read).put(callbacks::set).delete(callbacks::remove))
+        .route("/sandbox/accounts/{appid}/push", post(pushes::create))
+        .route("/sandbox/accounts/{appid}/users", get(users::list))
+        .route("/sandbox/accounts/{appid}/users/{openid}", patch(users::change))
+        .route("/sandbox/accounts/{appid}/chat", get(users::chat).delete(users::clear))
+        .route("/sandbox/accounts/{appid}/media", post(users::upload))
+        .route("/sandbox/accounts/{appid}/media/{id}", get(users::medium))
+        .route("/sandbox/accounts/{appid}/qrcodes", get(users::codes).post(users::make_code))
+        .route("/sandbox/qrcode.svg", get(users::draw))
+        .route("/sandbox/pushes", get(pushes::list).delete(pushes::clear))
+        .route("/sandbox/pushes/{id}", get(pushes::read))
+        .route("/sandbox/backend", any(backend::receive))
+        .route("/sandbox/backend/received", get(backend::received).delete(backend::clear))
         .route("/sandbox/clock", get(clock::read).post(clock::turn))
         .route("/sandbox/faults", get(faults::list).post(faults::create).delete(faults::clear))
         .route("/sandbox/faults/{id}", axum::routing::delete(faults::delete))

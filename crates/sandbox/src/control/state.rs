@@ -15,17 +15,22 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::clock::Reading;
 use crate::account::Account;
+use crate::callback::CallbackView;
+use crate::chat::Menu;
 use crate::clock::{Clock, Time};
 use crate::faults::Fault;
 use crate::journal::{Filter, Record};
 use crate::platform::{Event, Platform};
+use crate::pushes::Push;
 use crate::serve::Closing;
 use crate::settings::Settings;
 use crate::token_book::{Life, Slot, Space};
-use crate::world::{Holder, Ticket, World};
+use crate::world::{App, Holder, Ticket, World};
 
 /// Calls that the state shows.
 const LATEST_CALLS: usize = 100;
+/// Pushes that the state shows.
+const LATEST_PUSHES: usize = 50;
 /// How often an event stream shows that it is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -37,6 +42,7 @@ pub(super) struct StateView {
     faults: Vec<Fault>,
     calls: Vec<Record>,
     last_id: u64,
+    pushes: Vec<Push>,
 }
 
 /// An account with what belongs to it. Times are milliseconds since the Unix epoch.
@@ -52,6 +58,22 @@ pub(super) struct AccountView {
     daily_quota: BTreeMap<String, u64>,
     forced_refreshes_today: u64,
     quota_clears_this_month: u64,
+    /// The openid of the phone's user.
+    phone: String,
+    /// How many users there are.
+    users: usize,
+    callback: Option<CallbackView>,
+    menu: Option<Menu>,
+    /// The apps of a corp: where their pushes go, and their menus.
+    apps: Vec<AppView>,
+}
+
+#[derive(Serialize)]
+struct AppView {
+    agentid: u64,
+    name: String,
+    callback: Option<CallbackView>,
+    menu: Option<Menu>,
 }
 
 #[derive(Serialize)]
@@ -91,16 +113,18 @@ pub(super) async fn read(State(platform): State<Platform>) -> Json<StateView> {
         faults: world.faults.waiting().to_vec(),
         calls: world.journal.list(&Filter::default(), None, LATEST_CALLS).into_iter().cloned().collect(),
         last_id: world.journal.last_id(),
+        pushes: world.pushes.list(|_| true, None, LATEST_PUSHES).into_iter().cloned().collect(),
     })
 }
 
 pub(super) async fn reset(State(platform): State<Platform>) -> Json<Value> {
     *platform.world() = World::new(Clock::live());
+    platform.pusher().clock_turned();
     platform.tell(Event::Change("reset"));
     Json(json!({ "reset": true }))
 }
 
-/// One event for each API call (`call`, its record) and each change by the control API (`change`, what). After `missed`
+/// One event for each API call (`call`, its record), each step of a push (`push`, its record) and each change by the control API (`change`, what). After `missed`
 /// a reader should look at the state again.
 pub(super) async fn events(
     State(platform): State<Platform>,
@@ -113,6 +137,7 @@ pub(super) async fn events(
         };
         let message = match received {
             Ok(Event::Call(record)) => Message::default().event("call").data(&*record),
+            Ok(Event::Push(record)) => Message::default().event("push").data(&*record),
             Ok(Event::Change(what)) => Message::default().event("change").data(json!({ "what": what }).to_string()),
             Err(RecvError::Lagged(missed)) => {
                 Message::default().event("missed").data(json!({ "missed": missed }).to_string())
@@ -148,6 +173,20 @@ pub(super) fn view(world: &World, holder: &Holder) -> AccountView {
         daily_quota: holder.usage.overrides().clone(),
         forced_refreshes_today: holder.forced.used(now),
         quota_clears_this_month: holder.clears.used(now),
+        phone: holder.people.phone().to_owned(),
+        users: holder.people.all().count(),
+        callback: holder.callback.as_ref().map(CallbackView::from),
+        menu: holder.menu.clone(),
+        apps: holder.apps.iter().map(app_view).collect(),
+    }
+}
+
+fn app_view(app: &App) -> AppView {
+    AppView {
+        agentid: app.agentid,
+        name: app.name.clone(),
+        callback: app.callback.as_ref().map(CallbackView::from),
+        menu: app.menu.clone(),
     }
 }
 

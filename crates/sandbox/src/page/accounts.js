@@ -134,7 +134,7 @@ function settings(account) {
   const { appid } = account;
   const path = `/sandbox/accounts/${encodeURIComponent(appid)}`;
   const flags = ["frozen", "secret_frozen", "token_api_disabled"];
-  const rights = ["jssdk", "cards"];
+  const rights = ["jssdk", "cards", "customer_service"];
   const toggle = (name, checked, patch) => el("label", { class: "switch" },
     el("input", {
       type: "checkbox", role: "switch", checked, data: { focus: `${name}-${appid}` },

@@ -31,6 +31,11 @@ export function draw() {
   });
 }
 
+/** The calls that are shown, latest first. */
+export function latestCalls() {
+  return calls;
+}
+
 function empty() {
   return el("div", { class: "empty" },
     el("p", {}, t("noCalls")),
@@ -49,7 +54,7 @@ function row(call) {
 
 function verdict(call) {
   if (call.outcome !== "answered") return el("span", { class: "verdict bad" }, t(call.outcome));
-  if (call.errcode === null) return el("span", { class: "verdict bad" }, `HTTP ${call.status}`);
+  if (call.errcode === null) return el("span", { class: call.status === 200 ? "verdict good" : "verdict bad" }, `HTTP ${call.status}`);
   return el("span", { class: call.errcode === 0 ? "verdict good" : "verdict bad" }, String(call.errcode));
 }
 

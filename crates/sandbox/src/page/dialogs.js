@@ -9,14 +9,15 @@ const PATHS = [
 ];
 const CODES = [-1, 40001, 40014, 42001, 40164, 45009, 45011, 48001];
 
-/** Opens the dialog with a form; `done` gets its values, and what it answers (null: not yet) closes the dialog. */
-function open(title, action, fields, done) {
+/** Opens the dialog with a form; `done` gets its values, and what it answers (null: not yet) closes the dialog. A plain one
+ * has nothing to cancel. */
+export function open(title, action, fields, done, { plain = false } = {}) {
   const dialog = document.getElementById("dialog");
   const form = el("form", { method: "dialog" },
     el("h2", { id: "dialog-title" }, title),
-    fields,
+    fields.filter(Boolean),
     el("div", { class: "actions" },
-      el("button", { type: "button", onclick: () => dialog.close() }, t("cancel")),
+      plain ? null : el("button", { type: "button", onclick: () => dialog.close() }, t("cancel")),
       el("button", { type: "submit", class: "primary" }, action)));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -113,6 +114,6 @@ function number(name, value, min, max) {
   return el("input", { name, type: "number", value, min, max, required: true });
 }
 
-function field(label, input, hint) {
+export function field(label, input, hint) {
   return el("label", { class: "field" }, el("span", {}, label, hint ? el("small", {}, hint) : null), input);
 }

@@ -9,7 +9,7 @@ export function el(tag, properties = {}, ...children) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "data") Object.assign(element.dataset, value);
-    else if (name === "checked" || name === "value") element[name] = value;
+    else if (name === "checked" || name === "value" || name === "hidden") element[name] = value;
     else element.setAttribute(name, value === true ? "" : String(value));
   }
   element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
@@ -38,13 +38,11 @@ export function show(parent, items, key, build) {
   }
 }
 
-/** A call of the control API; says what went wrong and answers null then. */
+/** A call of the control API, with JSON or bytes; says what went wrong and answers null then. */
 export async function control(method, path, body) {
   try {
-    const response = await fetch(path, {
-      method,
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
+    const plain = body === undefined || body instanceof Blob;
+    const response = await fetch(path, { method, body: plain ? body : JSON.stringify(body) });
     const answer = await response.json();
     if (response.ok) return answer;
     toast(t("failed", answer.error ?? response.status), true);

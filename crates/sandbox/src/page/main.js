@@ -4,6 +4,7 @@ import { showAccounts } from "./accounts.js";
 import { addCall, clockTime, draw, showFaults, takeCalls } from "./calls.js";
 import { createAccount, createFault, createNow } from "./dialogs.js";
 import { control, el } from "./dom.js";
+import { drawSoon, loadSoon, showPhone, takePush } from "./phone.js";
 import { applyTexts, switchLanguage, t } from "./texts.js";
 
 /** Steps by which the clock is advanced: seconds, and how they are called. */
@@ -12,7 +13,11 @@ const PACES = ["live", "stepped"];
 /** A token with less than this left is about to be replaced, in milliseconds. */
 const SOON = 300_000;
 
-let state = { clock: { now: Date.now(), pace: "live" }, accounts: [], faults: [], calls: [] };
+/** Calls by which an account writes to its users. */
+const SENDS = /^\/cgi-bin\/message\//;
+const VIEWS = ["phone", "platform"];
+
+let state = { clock: { now: Date.now(), pace: "live" }, accounts: [], faults: [], calls: [], pushes: [] };
 let arrived = performance.now();
 let pending = null;
 let connected = false;
@@ -41,6 +46,7 @@ function now() {
 function render() {
   showAccounts(state.accounts, (kind) => createNow({ kind }));
   showFaults(state.faults);
+  showPhone(state);
   for (const button of document.querySelectorAll("#paces button")) {
     button.setAttribute("aria-pressed", String(button.dataset.pace === state.clock.pace));
   }
@@ -50,6 +56,7 @@ function render() {
 function tick() {
   const time = now();
   document.getElementById("clock-time").textContent = clockTime(time);
+  document.getElementById("status-time").textContent = clockTime(time).slice(0, 5);
   document.getElementById("clock-date").textContent =
     new Intl.DateTimeFormat("sv-SE", { timeZone: "Asia/Shanghai" }).format(time);
   for (const place of document.querySelectorAll("[data-until]")) {
@@ -75,7 +82,7 @@ function duration(milliseconds) {
 
 function showLink() {
   const link = document.getElementById("link");
-  link.textContent = t(connected ? "connected" : "disconnected");
+  link.textContent = link.title = t(connected ? "connected" : "disconnected");
   link.classList.toggle("on", connected);
 }
 
@@ -91,11 +98,31 @@ function listen() {
     showLink();
   });
   events.addEventListener("call", (event) => {
-    addCall(JSON.parse(event.data));
+    const call = JSON.parse(event.data);
+    addCall(call);
+    if (SENDS.test(call.path)) loadSoon();
+    drawSoon();
     refreshSoon();
   });
-  events.addEventListener("change", refreshSoon);
+  events.addEventListener("push", (event) => takePush(JSON.parse(event.data)));
+  events.addEventListener("change", (event) => {
+    const { what } = JSON.parse(event.data);
+    if (what === "chat") loadSoon();
+    else if (what !== "backend") refreshSoon();
+  });
   events.addEventListener("missed", refreshSoon);
+}
+
+/** Shows one view; its name stands in the address. */
+function view() {
+  const wanted = location.hash.slice(1);
+  const shown = VIEWS.includes(wanted) ? wanted : VIEWS[0];
+  document.body.dataset.view = shown;
+  for (const name of VIEWS) document.getElementById(name).hidden = name !== shown;
+  for (const button of document.querySelectorAll("#tabs button")) {
+    button.setAttribute("aria-pressed", String(button.dataset.view === shown));
+  }
+  if (shown === "phone") drawSoon();
 }
 
 /** The parts that are built once a language. */
@@ -120,11 +147,17 @@ document.getElementById("language").addEventListener("click", () => {
   switchLanguage();
   build();
 });
+for (const button of document.querySelectorAll("#tabs button")) {
+  button.addEventListener("click", () => { location.hash = button.dataset.view; });
+}
+window.addEventListener("hashchange", view);
+document.getElementById("clear-pushes").addEventListener("click", () => control("DELETE", "/sandbox/pushes"));
 document.getElementById("new-account").addEventListener("click", () => createAccount());
 document.getElementById("new-fault").addEventListener("click", () => createFault(state.accounts));
 document.getElementById("clear-calls").addEventListener("click", () => control("DELETE", "/sandbox/calls"));
 
 applyTexts();
+view();
 refresh().then(build);
 listen();
 setInterval(tick, 1000);

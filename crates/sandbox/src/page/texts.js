@@ -1,6 +1,9 @@
 // The words of the page, in Chinese and English. Keys are the same in both; {0}, {1} … are filled in.
 
+import * as phone from "./phone_texts.js";
+
 const zh = {
+  ...phone.zh,
   title: "微信沙箱",
   subtitle: "一个属于你自己的微信平台",
   clock: "平台时间（北京）",
@@ -19,7 +22,7 @@ const zh = {
   kill: "作废", killHelp: "提前作废这个令牌：之后的调用会得到 {0}",
   copy: "复制", copied: "已复制", copyFailed: "无法复制，请手动选择",
   settings: "设置", frozen: "账号冻结", secret_frozen: "AppSecret 冻结", token_api_disabled: "停用 token 接口",
-  jssdk: "JSSDK 权限", cards: "卡券权限", resetSecret: "重置 AppSecret", deleteAccount: "删除账号",
+  jssdk: "JSSDK 权限", cards: "卡券权限", customer_service: "客服消息权限", resetSecret: "重置 AppSecret", deleteAccount: "删除账号",
   confirmReset: "重置 {0} 的 AppSecret？它的令牌会立即失效。", confirmDelete: "删除账号 {0}？它的令牌会立即失效。",
   welcome: "从一个账号开始", welcomeText: "沙箱会按照微信的规则签发令牌、票据，计算配额，返回真实的错误码。不需要注册，也不需要联网。",
   noFaults: "一切正常。注入一个故障，看看你的程序会怎样。",
@@ -37,6 +40,7 @@ const zh = {
 };
 
 const en = {
+  ...phone.en,
   title: "WeChat sandbox",
   subtitle: "A WeChat platform of your own",
   clock: "Platform time (Beijing)",
@@ -55,7 +59,7 @@ const en = {
   kill: "Revoke", killHelp: "Revoke this token early: calls with it get {0} from then on",
   copy: "Copy", copied: "Copied", copyFailed: "Could not copy; please select it by hand",
   settings: "Settings", frozen: "Account frozen", secret_frozen: "AppSecret frozen", token_api_disabled: "Token API disabled",
-  jssdk: "Right to JSSDK", cards: "Right to cards", resetSecret: "Reset AppSecret", deleteAccount: "Delete account",
+  jssdk: "Right to JSSDK", cards: "Right to cards", customer_service: "Right to messages", resetSecret: "Reset AppSecret", deleteAccount: "Delete account",
   confirmReset: "Reset the AppSecret of {0}? Its tokens die at once.", confirmDelete: "Delete account {0}? Its tokens die at once.",
   welcome: "Start with an account", welcomeText: "The sandbox issues tokens and tickets, counts quotas and answers with real error codes, by WeChat's rules. No registration, no network.",
   noFaults: "All is well. Inject a fault and see what your program does.",

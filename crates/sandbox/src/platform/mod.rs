@@ -4,8 +4,12 @@
 //! works on a `desk` and answers or refuses. Handlers never wait: the state is locked for one handler at a time and
 //! never while something is waited for.
 
+mod custom_messages;
 mod desk;
+mod media;
+mod menus;
 mod platform_ips;
+mod qrcodes;
 mod quota;
 mod reception;
 mod refusal;
@@ -13,6 +17,8 @@ mod routes;
 mod tickets;
 mod tokens;
 mod wecom;
+mod wecom_messages;
+mod wording;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,7 +27,10 @@ use tokio::sync::broadcast;
 pub(crate) use reception::Ended;
 
 use crate::account::{Account, AccountError, NewAccount};
+use crate::callback::{Callback, CallbackError};
+use crate::chat::Menu;
 use crate::clock::Clock;
+use crate::pusher::Pusher;
 use crate::world::World;
 
 /// Events that a slow reader of `/sandbox/events` may be behind before it misses some.
@@ -34,6 +43,7 @@ pub struct Platform {
     events: broadcast::Sender<Event>,
     /// Names besides loopback under which it may be reached.
     hosts: Arc<[String]>,
+    pusher: Arc<Pusher>,
 }
 
 /// Something that the page wants to know at once.
@@ -43,13 +53,16 @@ pub(crate) enum Event {
     Call(Arc<str>),
     /// Something was changed by the control API: what.
     Change(&'static str),
+    /// A push began, was tried or ended; its record as JSON.
+    Push(Arc<str>),
 }
 
 impl Platform {
     /// A platform with a clock that runs with the machine's, and no accounts.
     pub fn new() -> Platform {
         let (events, _) = broadcast::channel(EVENTS_BEHIND);
-        Platform { world: Arc::new(Mutex::new(World::new(Clock::live()))), events, hosts: Arc::new([]) }
+        let world = Arc::new(Mutex::new(World::new(Clock::live())));
+        Platform { world, events, hosts: Arc::new([]), pusher: Arc::new(Pusher::new()) }
     }
 
     /// Lets the platform be reached under more names than loopback's, as the `Host` header says them without a port;
@@ -68,6 +81,36 @@ impl Platform {
         let account = self.world().create_account(account)?;
         self.tell(Event::Change("accounts"));
         Ok(account)
+    }
+
+    /// Sets where the pushes of an account go (of a corp: those of its first app), without WeChat's check of the URL.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such account.
+    pub fn set_callback(&self, appid: &str, callback: Callback) -> Result<(), CallbackError> {
+        self.world().set_callback(appid, None, Some(callback))?;
+        self.tell(Event::Change("accounts"));
+        Ok(())
+    }
+
+    /// Gives an account a menu that shows what menus can do.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such account.
+    pub fn set_demo_menu(&self, appid: &str) -> Result<(), CallbackError> {
+        let mut world = self.world();
+        let id = world.next_menu_id();
+        let holder = world.accounts.get_mut(appid).ok_or_else(|| CallbackError::Unknown(appid.to_owned()))?;
+        holder.menu = Menu::parse(&demo_menu(), id).ok();
+        drop(world);
+        self.tell(Event::Change("accounts"));
+        Ok(())
+    }
+
+    pub(crate) fn pusher(&self) -> &Pusher {
+        &self.pusher
     }
 
     /// All state, locked. A handler that panicked leaves it as it is: better a strange sandbox than a dead one.
@@ -92,6 +135,22 @@ impl Platform {
     pub(crate) fn listen(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }
+}
+
+/// One button of each kind that can be tried without a camera.
+fn demo_menu() -> serde_json::Value {
+    serde_json::json!({ "button": [
+        { "type": "click", "name": "今日推荐", "key": "TODAY" },
+        { "name": "试一试", "sub_button": [
+            { "type": "scancode_waitmsg", "name": "扫一扫", "key": "SCAN" },
+            { "type": "pic_photo_or_album", "name": "发张照片", "key": "PHOTO" },
+            { "type": "location_select", "name": "发送位置", "key": "PLACE" },
+        ] },
+        { "name": "关于", "sub_button": [
+            { "type": "view", "name": "打开网页", "url": "http://127.0.0.1:8080/" },
+            { "type": "click", "name": "赞一下", "key": "GOOD" },
+        ] },
+    ] })
 }
 
 impl Default for Platform {

@@ -126,6 +126,7 @@ fn is_rid(text: &str) -> bool {
         && groups.iter().all(|group| group.len() == 8 && group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-fn done() -> Reply {
+/// Success with nothing to tell.
+pub(super) fn done() -> Reply {
     Reply::success(&json!({ "errcode": 0, "errmsg": "ok" }))
 }

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use super::wording;
 use crate::chance;
 use crate::clock::Time;
 use crate::usage::Exhausted;
@@ -30,12 +31,12 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// An error of the APIs of official accounts and mini programs, with its usual text.
     pub(crate) fn official(errcode: i64) -> Refusal {
-        Refusal { errcode, text: official_text(errcode).into(), house: House::Official }
+        Refusal { errcode, text: wording::official(errcode).into(), house: House::Official }
     }
 
     /// An error of WeCom's APIs, with its usual text.
     pub(crate) fn wecom(errcode: i64) -> Refusal {
-        Refusal { errcode, text: wecom_text(errcode).into(), house: House::Wecom }
+        Refusal { errcode, text: wording::wecom(errcode).into(), house: House::Wecom }
     }
 
     /// An error in the manner of a house, with its usual text.
@@ -85,56 +86,6 @@ impl Refusal {
                 Reply::refusal(*errcode, &text, None)
             }
         }
-    }
-}
-
-fn official_text(errcode: i64) -> &'static str {
-    match errcode {
-        -1 => "system error",
-        40001 => {
-            "invalid credential, access_token is invalid or not latest, could get access_token by \
-             getStableAccessToken, more details at https://mmbizurl.cn/s/JtxxFh33r"
-        }
-        40002 => "invalid grant_type",
-        40013 => "invalid appid",
-        40014 => "invalid access_token",
-        40066 => "invalid url",
-        40097 => "invalid args",
-        40125 => "invalid appsecret",
-        40243 => "appsecret is frozen, please unfreeze it and try again",
-        41001 => "access_token missing",
-        41002 => "appid missing",
-        41004 => "appsecret missing",
-        42001 => "access_token expired",
-        43001 => "require GET method",
-        43002 => "require POST method",
-        44002 => "empty post data",
-        45009 => "reach max api daily quota limit",
-        45011 => "api minute-quota reach limit, must slower, retry next minute",
-        47001 => "data format error",
-        48001 => "api unauthorized",
-        48006 => "forbid to clear quota because of reaching the limit",
-        50004 => "forbid to use token api",
-        50007 => "account is frozen",
-        76001 => "rid not found",
-        76002 => "invalid rid",
-        76003 => "rid does not belong to this account",
-        76004 => "rid expired",
-        76021 => "cgi_path not found, please check",
-        _ => "error",
-    }
-}
-
-fn wecom_text(errcode: i64) -> &'static str {
-    match errcode {
-        40001 => "invalid credential",
-        40013 => "invalid corpid",
-        41002 => "corpid missing",
-        41004 => "corpsecret missing",
-        45009 => "api freq out of limit",
-        50003 => "app disabled",
-        60020 => "not allow to access from your ip",
-        _ => official_text(errcode),
     }
 }
 

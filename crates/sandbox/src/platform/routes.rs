@@ -7,7 +7,7 @@ use http::Method;
 
 use super::desk::{Answer, Desk};
 use super::refusal::{House, Refusal};
-use super::{platform_ips, quota, tickets, tokens, wecom};
+use super::{custom_messages, media, menus, platform_ips, qrcodes, quota, tickets, tokens, wecom, wecom_messages};
 use crate::wire::{Call, Reply};
 use crate::world::World;
 
@@ -34,7 +34,7 @@ const fn post(of: Of, path: &'static str, handler: fn(&mut Desk<'_>) -> Answer) 
     Route { of, get: false, path, handler }
 }
 
-const ROUTES: [Route; 13] = [
+const ROUTES: [Route; 24] = [
     // tokens
     get(Of::Official, "/cgi-bin/token", tokens::classic),
     post(Of::Official, "/cgi-bin/stable_token", tokens::stable),
@@ -46,6 +46,19 @@ const ROUTES: [Route; 13] = [
     // addresses of the platform
     get(Of::Both, "/cgi-bin/getcallbackip", platform_ips::callbacks),
     get(Of::Both, "/cgi-bin/get_api_domain_ip", platform_ips::api_domain),
+    // messages
+    post(Of::Official, "/cgi-bin/message/custom/send", custom_messages::send),
+    post(Of::Official, "/cgi-bin/message/custom/typing", custom_messages::typing),
+    post(Of::Official, "/cgi-bin/message/custom/business/typing", custom_messages::typing),
+    post(Of::Wecom, "/cgi-bin/message/send", wecom_messages::send),
+    // menus, QR codes, media
+    post(Of::Both, "/cgi-bin/menu/create", menus::create),
+    get(Of::Both, "/cgi-bin/menu/get", menus::read),
+    get(Of::Both, "/cgi-bin/menu/delete", menus::delete),
+    post(Of::Official, "/cgi-bin/qrcode/create", qrcodes::create),
+    get(Of::Official, "/cgi-bin/showqrcode", qrcodes::show),
+    post(Of::Both, "/cgi-bin/media/upload", media::upload),
+    get(Of::Both, "/cgi-bin/media/get", media::read),
     // quotas
     post(Of::Official, "/cgi-bin/clear_quota", quota::clear_all),
     post(Of::Official, "/cgi-bin/clear_quota/v2", quota::clear_all_by_secret),

@@ -14,4 +14,7 @@ mod apis;
 mod client;
 mod control;
 mod faults;
+mod messages;
+mod pusher;
+mod receiver;
 mod serving;

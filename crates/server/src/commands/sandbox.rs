@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
 use engine::apps::Registration;
-use sandbox::{Account, AccountKind, NewAccount, Platform};
+use sandbox::{Account, AccountKind, Callback, NewAccount, Platform};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,6 +18,14 @@ use crate::{Config, Server};
 
 /// The name of the demo registration.
 const DEMO_KEY: &str = "test";
+
+/// The registration through which the demo account's messages go. It is another one, so that what is tried out with the
+/// first finds no callback settings in its way.
+const CHAT_KEY: &str = "chat";
+
+/// What protects the demo account's messages.
+const CHAT_TOKEN: &str = "sandboxtoken";
+const CHAT_AES: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 
 /// The demo account: always the same, so that documents can print lines that work.
 const DEMO_APPID: &str = "wx0123456789abcdef";
@@ -91,8 +99,8 @@ async fn run_both(config: &Config, prepared: Prepared) -> Result<(), String> {
     }
     let tasks = TaskTracker::new();
     let account = demo_account(&platform)?;
-    tasks.spawn(platform.serve(listener, stop.clone().cancelled_owned()));
-    let served = run_proxy(config, address, &account, stop.clone()).await;
+    tasks.spawn(platform.clone().serve(listener, stop.clone().cancelled_owned()));
+    let served = run_proxy(config, &platform, address, &account, stop.clone()).await;
     stop.cancel();
     tasks.close();
     tasks.wait().await;
@@ -111,19 +119,34 @@ fn demo_account(platform: &Platform) -> Result<Account, String> {
 
 async fn run_proxy(
     config: &Config,
-    platform: SocketAddr,
+    platform: &Platform,
+    platform_address: SocketAddr,
     account: &Account,
     stop: CancellationToken,
 ) -> Result<(), String> {
     let listener = serve::bind(config.listen).await?;
     let address = listener.local_addr().unwrap_or(config.listen);
     let server = Server::build(config).await.map_err(|error| error.to_string())?;
-    let pairs = [("key", DEMO_KEY), ("appid", &account.appid), ("secret", &account.secret)];
-    let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let registration = Registration::parse(&pairs).map_err(|problems| format!("{problems:?}"))?;
-    server.engine.registrar.register(&registration).await.map_err(|error| error.to_string())?;
-    banner(address, platform, account);
+    register(&server, DEMO_KEY, account, &[]).await?;
+    register(&server, CHAT_KEY, account, &[("token", CHAT_TOKEN), ("aes", CHAT_AES)]).await?;
+    let callback = chat_callback(address, platform_address)?;
+    platform.set_callback(&account.appid, callback).map_err(|error| error.to_string())?;
+    platform.set_demo_menu(&account.appid).map_err(|error| error.to_string())?;
+    banner(address, platform_address, account);
     server.run(listener, stop).await.map_err(|error| error.to_string())
+}
+
+async fn register(server: &Server, key: &str, account: &Account, more: &[(&str, &str)]) -> Result<(), String> {
+    let pairs = [("key", key), ("appid", &account.appid), ("secret", &account.secret)];
+    let pairs = pairs.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let registration = Registration::parse(&pairs.collect::<Vec<_>>()).map_err(|problems| format!("{problems:?}"))?;
+    server.engine.registrar.register(&registration).await.map(drop).map_err(|error| error.to_string())
+}
+
+/// What the demo account's users say goes through the proxy to a small backend that answers.
+fn chat_callback(proxy: SocketAddr, platform: SocketAddr) -> Result<Callback, String> {
+    let url = format!("http://{proxy}/app/{CHAT_KEY}/msg/json?call=http://{platform}/sandbox/backend");
+    Callback::new(&url, CHAT_TOKEN, CHAT_AES).map_err(|error| error.to_string())
 }
 
 fn banner(proxy: SocketAddr, platform: SocketAddr, account: &Account) {
@@ -132,7 +155,7 @@ fn banner(proxy: SocketAddr, platform: SocketAddr, account: &Account) {
         "
   wechat-proxy sandbox
 
-  平台 / platform   http://{platform}   打开看看: 账号, 令牌, 每一次调用
+  平台 / platform   http://{platform}   打开看看: 一部手机, 和它旁边的每一次推送, 应答, 调用 / a phone, and what happens
   代理 / proxy      http://{proxy}
   演示账号 / demo   {appid} (已登记为 / registered as: {DEMO_KEY})
 
@@ -144,6 +167,8 @@ fn banner(proxy: SocketAddr, platform: SocketAddr, account: &Account) {
     curl 'http://{proxy}/app/{DEMO_KEY}/jsapi'
     curl 'http://{proxy}/register?key=测试&appid={appid}&secret={secret}'
     curl 'http://{proxy}/app/测试/api'
+    curl 'http://{platform}/sandbox/accounts/{appid}/push' -d '{{\"text\":\"你好\",\"wait\":true}}'   # 用户发一条消息
+    curl 'http://{proxy}/admin/messages'        # 它去了哪里, 谁回的 / where it went, who answered
     curl 'http://{platform}/sandbox/calls'      # 微信收到了什么 / what WeChat saw
 
   Ctrl-C 结束 / ends it

@@ -54,12 +54,14 @@ impl CallbackQuery {
         parsed.without_empty()
     }
 
-    /// Whether the body is encrypted, by what the query says: plain messages have `timestamp` and `nonce` as well.
+    /// Whether the body is encrypted, by what the query says: plain messages have `timestamp` and `nonce` as well. Without
+    /// `encrypt_type` only WeCom's are, which have no `signature`: from an official account its absence is no small thing, somebody
+    /// took it away.
     #[must_use]
     pub fn is_encrypted(&self) -> bool {
         match &self.encrypt_type {
             Some(kind) => kind.eq_ignore_ascii_case("aes"),
-            None => self.msg_signature.is_some(),
+            None => self.msg_signature.is_some() && self.signature.is_none(),
         }
     }
 

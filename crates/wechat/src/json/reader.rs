@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 
 use super::number;
-use crate::document::{Attribute, Element, MAX_DEPTH, MAX_PARTS, ROOT, Text, trim};
+use crate::document::{Attribute, Element, MAX_ATTRIBUTES, MAX_DEPTH, MAX_PARTS, ROOT, Text, trim};
 use crate::xml::name::{MAX_NAME_LENGTH, is_name};
 
 /// What a list within a list is called; WeChat names the entries of its lists so.
@@ -37,7 +37,7 @@ pub enum JsonError {
     #[error("the JSON is nested deeper than {MAX_DEPTH} levels")]
     Depth,
     /// Too many members.
-    #[error("the JSON has more than {MAX_PARTS} members")]
+    #[error("the JSON has more than {MAX_PARTS} members, or {MAX_ATTRIBUTES} with '@' in one object")]
     Parts,
     /// A name that is too long.
     #[error("the JSON has a name of more than {MAX_NAME_LENGTH} bytes (before byte {0})")]
@@ -50,7 +50,8 @@ pub enum JsonError {
 /// [`JsonError`] when it is something else, malformed, or beyond the bounds.
 pub fn read(bytes: &[u8]) -> Result<Element<'_>, JsonError> {
     let text = str::from_utf8(trim(bytes)).map_err(|error| JsonError::Encoding(error.valid_up_to()))?;
-    let mut reader = Reader { rest: text, length: text.len(), parts: 0 };
+    // The root counts too, as it does in XML.
+    let mut reader = Reader { rest: text, length: text.len(), parts: 1 };
     if !reader.take("{") {
         return Err(JsonError::Root);
     }
@@ -148,6 +149,10 @@ impl<'a> Reader<'a> {
     }
 
     fn attribute(&mut self, parent: &mut Element<'a>, name: Cow<'a, str>) -> Result<(), JsonError> {
+        self.count_part()?;
+        if parent.attributes.len() >= MAX_ATTRIBUTES {
+            return Err(JsonError::Parts);
+        }
         let value = match self.scalar()? {
             Text::Empty => Cow::Borrowed(""),
             Text::Quoted(text) | Text::Bare(text) => text,
@@ -182,10 +187,7 @@ impl<'a> Reader<'a> {
 
     /// A value as an element of that name at `depth`.
     fn value(&mut self, name: Cow<'a, str>, depth: usize) -> Result<Element<'a>, JsonError> {
-        self.parts += 1;
-        if self.parts > MAX_PARTS {
-            return Err(JsonError::Parts);
-        }
+        self.count_part()?;
         if depth > MAX_DEPTH {
             return Err(JsonError::Depth);
         }
@@ -201,6 +203,11 @@ impl<'a> Reader<'a> {
             element.text = self.scalar()?;
         }
         Ok(element)
+    }
+
+    fn count_part(&mut self) -> Result<(), JsonError> {
+        self.parts += 1;
+        if self.parts > MAX_PARTS { Err(JsonError::Parts) } else { Ok(()) }
     }
 
     fn scalar(&mut self) -> Result<Text<'a>, JsonError> {

@@ -7,10 +7,7 @@ use std::borrow::Cow;
 
 use super::name::{MAX_ENCODED_LENGTH, MAX_NAME_LENGTH, decode, is_name};
 use super::text::unescape;
-use crate::document::{Attribute, Element, MAX_DEPTH, MAX_PARTS, ROOT, Text, trim};
-
-/// How many attributes an element may have: each is compared with those before it.
-const MAX_ATTRIBUTES: usize = 32;
+use crate::document::{Attribute, Element, MAX_ATTRIBUTES, MAX_DEPTH, MAX_PARTS, ROOT, Text, trim};
 
 /// Why bytes are no XML of WeChat's dialect. Positions are bytes from the first `<`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +43,7 @@ pub enum XmlError {
     #[error("the XML is nested deeper than {MAX_DEPTH} elements")]
     Depth,
     /// Too many elements and attributes.
-    #[error("the XML has more than {MAX_PARTS} elements")]
+    #[error("the XML has more than {MAX_PARTS} elements, or {MAX_ATTRIBUTES} attributes in one of them")]
     Parts,
 }
 
@@ -204,8 +201,11 @@ impl<'a> Reader<'a> {
                 let element = Element { name, attributes, ..Element::default() };
                 return Ok((Open { tag, element, blank: "" }, is_whole));
             }
-            if self.rest.len() == before || attributes.len() >= MAX_ATTRIBUTES {
+            if self.rest.len() == before {
                 return Err(self.tag_error());
+            }
+            if attributes.len() >= MAX_ATTRIBUTES {
+                return Err(XmlError::Parts);
             }
             let attribute = self.attribute()?;
             if attributes.iter().any(|known: &Attribute<'_>| known.name == attribute.name) {
@@ -217,6 +217,10 @@ impl<'a> Reader<'a> {
 
     fn attribute(&mut self) -> Result<Attribute<'a>, XmlError> {
         let name = self.name()?;
+        // In JSON there is a mark before it.
+        if name.len() >= MAX_NAME_LENGTH {
+            return Err(XmlError::Name(self.position()));
+        }
         self.skip_space();
         if !self.take("=") {
             return Err(self.tag_error());

@@ -1,0 +1,222 @@
+//! `/sandbox/accounts/{appid}/…` as the phone sees it: users, the chat of each, media, QR codes.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use http::{StatusCode, header};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::ControlError;
+use super::accounts::unknown;
+use super::input::{Body, Params};
+use crate::chat::{Scene, User, picture_type};
+use crate::clock::Time;
+use crate::platform::{Event, Platform};
+use crate::qrcode;
+
+/// Entries of a chat in one answer, when nothing else is said and at most.
+const USUAL_LIMIT: usize = 100;
+const MOST_LIMIT: usize = 200;
+/// QR codes that are listed.
+const MOST_CODES: usize = 50;
+
+/// A user as the control API shows it.
+#[derive(Serialize)]
+pub(super) struct UserView {
+    openid: String,
+    /// The user of the phone, who stands for whoever is not named.
+    phone: bool,
+    following: bool,
+    receives: bool,
+    /// Customer-service messages that the account may still send, and until when.
+    messages_left: u32,
+    messages_until: Option<Time>,
+    typing: bool,
+}
+
+/// A change of a user. Nothing is pushed because of it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserPatch {
+    following: Option<bool>,
+    receives: Option<bool>,
+}
+
+/// Which part of which chat.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChatWanted {
+    openid: Option<String>,
+    after: Option<u64>,
+    limit: Option<usize>,
+}
+
+/// What a QR code stands for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewScene {
+    scene: String,
+}
+
+/// What a picture shows.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Drawn {
+    text: String,
+}
+
+pub(super) async fn list(
+    State(platform): State<Platform>,
+    Path(appid): Path<String>,
+) -> Result<Json<Value>, ControlError> {
+    let world = platform.world();
+    let now = world.clock.now();
+    let people = &world.accounts.get(&appid).ok_or_else(|| unknown(&appid))?.people;
+    let users: Vec<_> = people.all().map(|user| user_view(user, people.phone(), now)).collect();
+    Ok(Json(json!({ "users": users })))
+}
+
+pub(super) async fn change(
+    State(platform): State<Platform>,
+    Path((appid, openid)): Path<(String, String)>,
+    Body(patch): Body<UserPatch>,
+) -> Result<Json<UserView>, ControlError> {
+    let view = {
+        let mut world = platform.world();
+        let now = world.clock.now();
+        let people = &mut world.accounts.get_mut(&appid).ok_or_else(|| unknown(&appid))?.people;
+        let phone = people.phone().to_owned();
+        let user = people.meet(&openid).map_err(ControlError::bad_request)?;
+        user.following = patch.following.unwrap_or(user.following);
+        user.receives = patch.receives.unwrap_or(user.receives);
+        user_view(user, &phone, now)
+    };
+    platform.tell(Event::Change("chat"));
+    Ok(Json(view))
+}
+
+/// The chat of a user (absent: the phone's) with the account, and the user.
+pub(super) async fn chat(
+    State(platform): State<Platform>,
+    Path(appid): Path<String>,
+    Params(wanted): Params<ChatWanted>,
+) -> Result<Json<Value>, ControlError> {
+    let limit = wanted.limit.unwrap_or(USUAL_LIMIT);
+    if !(1..=MOST_LIMIT).contains(&limit) {
+        return Err(ControlError::bad_request(format!("limit is from 1 to {MOST_LIMIT}")));
+    }
+    let world = platform.world();
+    let now = world.clock.now();
+    let people = &world.accounts.get(&appid).ok_or_else(|| unknown(&appid))?.people;
+    let openid = wanted.openid.as_deref().unwrap_or(people.phone());
+    let user = people.find(openid).ok_or_else(|| no_user(openid))?;
+    let entries = user.entries(wanted.after.unwrap_or(0), limit);
+    Ok(Json(json!({ "user": user_view(user, people.phone(), now), "entries": entries })))
+}
+
+pub(super) async fn clear(
+    State(platform): State<Platform>,
+    Path(appid): Path<String>,
+    Params(wanted): Params<ChatWanted>,
+) -> Result<Json<Value>, ControlError> {
+    {
+        let mut world = platform.world();
+        let people = &mut world.accounts.get_mut(&appid).ok_or_else(|| unknown(&appid))?.people;
+        let openid = wanted.openid.unwrap_or_else(|| people.phone().to_owned());
+        people.find_mut(&openid).ok_or_else(|| no_user(&openid))?.clear();
+    }
+    platform.tell(Event::Change("chat"));
+    Ok(Json(json!({ "cleared": true })))
+}
+
+/// Keeps a picture, the body, as a temporary medium.
+pub(super) async fn upload(
+    State(platform): State<Platform>,
+    Path(appid): Path<String>,
+    picture: Bytes,
+) -> Result<(StatusCode, Json<Value>), ControlError> {
+    if picture_type(&picture).is_none() {
+        return Err(ControlError::bad_request(
+            "the body is no picture; send the bytes of a PNG, JPEG, GIF, WebP or BMP",
+        ));
+    }
+    let mut world = platform.world();
+    let now = world.clock.now();
+    let holder = world.accounts.get_mut(&appid).ok_or_else(|| unknown(&appid))?;
+    let id = holder.media.keep("image", picture, now);
+    Ok((StatusCode::CREATED, Json(json!({ "media_id": id }))))
+}
+
+/// A picture. Anything else is not shown: what came in as media is never run by a browser.
+pub(super) async fn medium(
+    State(platform): State<Platform>,
+    Path((appid, id)): Path<(String, String)>,
+) -> Result<Response, ControlError> {
+    let world = platform.world();
+    let holder = world.accounts.get(&appid).ok_or_else(|| unknown(&appid))?;
+    let medium = holder.media.find(&id, world.clock.now());
+    let medium = medium.ok_or_else(|| ControlError::not_found("there is no such medium; they are kept for 3 days"))?;
+    let kind = medium.picture_type().ok_or_else(|| ControlError::not_found("that medium is no picture"))?;
+    Ok(picture(kind, medium.bytes.clone()))
+}
+
+/// The QR codes that work, latest first.
+pub(super) async fn codes(
+    State(platform): State<Platform>,
+    Path(appid): Path<String>,
+) -> Result<Json<Value>, ControlError> {
+    let world = platform.world();
+    let holder = world.accounts.get(&appid).ok_or_else(|| unknown(&appid))?;
+    let codes: Vec<&Scene> = holder.scenes.working(world.clock.now()).take(MOST_CODES).collect();
+    Ok(Json(json!({ "qrcodes": codes })))
+}
+
+pub(super) async fn make_code(
+    State(platform): State<Platform>,
+    Path(appid): Path<String>,
+    Body(wish): Body<NewScene>,
+) -> Result<(StatusCode, Json<Scene>), ControlError> {
+    if wish.scene.is_empty() || wish.scene.chars().count() > 64 {
+        return Err(ControlError::bad_request("scene has 1 to 64 characters"));
+    }
+    let mut world = platform.world();
+    let now = world.clock.now();
+    let holder = world.accounts.get_mut(&appid).ok_or_else(|| unknown(&appid))?;
+    let code = holder.scenes.of_scene(&wish.scene, now);
+    Ok((StatusCode::CREATED, Json(code)))
+}
+
+/// A text as a QR code.
+pub(super) async fn draw(Params(drawn): Params<Drawn>) -> Result<Response, ControlError> {
+    let svg = qrcode::svg(&drawn.text).ok_or_else(|| ControlError::bad_request("text is too long for a QR code"))?;
+    Ok(picture("image/svg+xml", svg.into()))
+}
+
+fn picture(kind: &'static str, bytes: Bytes) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; sandbox"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "private, max-age=86400"),
+    ];
+    (headers, bytes).into_response()
+}
+
+fn no_user(openid: &str) -> ControlError {
+    ControlError::not_found(format!("the account has no user {openid:?}; GET …/users lists those that it has"))
+}
+
+fn user_view(user: &User, phone: &str, now: Time) -> UserView {
+    let (messages_left, messages_until) = user.windows.left(now);
+    UserView {
+        openid: user.openid.clone(),
+        phone: user.openid == phone,
+        following: user.following,
+        receives: user.receives,
+        messages_left,
+        messages_until,
+        typing: user.typing_until.is_some_and(|until| until > now),
+    }
+}

@@ -1,0 +1,106 @@
+// The list beside the phone: each push with its tries, and what the account sent by itself.
+
+import { clockTime } from "./calls.js";
+import { el, show } from "./dom.js";
+import { t } from "./texts.js";
+
+/** How long WeChat waits, in milliseconds: the length of a whole bar. */
+const LIMIT = 5000;
+const MOST = 60;
+const SENDS = { "/cgi-bin/message/custom/send": "customSend", "/cgi-bin/message/custom/typing": "typingCall", "/cgi-bin/message/send": "corpSend" };
+/** Pushes whose contents are open. */
+const open = new Set();
+
+/** Shows the pushes and API calls of one account, latest first. */
+export function showTraffic(pushes, calls, contact) {
+  const own = (item) => item.appid === contact?.appid;
+  const sends = calls.filter((call) => own(call) && SENDS[call.path]).map((call) => ({ ...call, send: true }));
+  const items = [...pushes.filter((push) => own(push) && (push.agentid ?? null) === contact.agentid), ...sends]
+    .sort((one, other) => other.time - one.time || other.id - one.id).slice(0, MOST);
+  const place = document.getElementById("traffic");
+  show(place, items.length ? items : [{ id: "none" }], (item) => `${item.send ? "c" : "p"}${item.id}`,
+    (item) => (item.id === "none" ? el("p", { class: "empty" }, t("noTraffic")) : item.send ? sendRow(item) : pushRow(item)));
+}
+
+/** What was pushed, in a few words. */
+function title(push) {
+  const kind = push.msg_type ? t(`t_${push.msg_type}`) : t("t_raw");
+  if (push.msg_type === "event") return [el("b", {}, kind), el("code", {}, push.event), extract(push.sent, "EventKey")];
+  return [el("b", {}, kind), push.msg_type === "text" ? extract(push.sent, "Content") : null];
+}
+
+/** One element of the plain text, whichever format it is in. */
+function extract(sent, name) {
+  const xml = new RegExp(`<${name}><!\\[CDATA\\[([\\s\\S]*?)\\]\\]></${name}>`).exec(sent);
+  if (xml) return xml[1];
+  try {
+    return String(JSON.parse(sent)[name] ?? "");
+  } catch {
+    return "";
+  }
+}
+
+function pushRow(push) {
+  return el("article", { class: `push ${push.outcome}`, id: `push-${push.id}` },
+    el("header", {},
+      el("time", {}, clockTime(push.time)),
+      el("span", { class: "what" }, title(push).filter(Boolean).flatMap((part) => [part, " "])),
+      el("span", { class: `verdict ${tone(push.outcome)}` }, t(`o_${push.outcome}`))),
+    el("ol", { class: "tries" }, push.tries.map(tryRow),
+      push.outcome === "under_way" ? el("li", { class: "waiting" }, el("i", { class: "dot" }), t("tryNumber", push.tries.length + 1),
+        el("span", { class: "bar" }, el("i", {}))) : null),
+    contents(push));
+}
+
+function tone(outcome) {
+  if (outcome === "failed") return "bad";
+  return ["replied", "acknowledged"].includes(outcome) ? "good" : "";
+}
+
+function tryRow(tried) {
+  const good = ["replied", "success", "empty"].includes(tried.outcome);
+  const fill = el("i");
+  fill.style.width = `${Math.max(2, Math.min(100, (tried.ms / LIMIT) * 100))}%`;
+  return el("li", { class: good ? "good" : "bad" },
+    el("i", { class: "dot" }),
+    el("span", { class: "number" }, t("tryNumber", tried.number)),
+    el("span", { class: "bar" }, fill),
+    el("span", { class: "ms" }, `${tried.ms} ms`),
+    el("span", { class: "how" }, how(tried)),
+    tried.reason && tried.outcome !== "http_status" ? el("p", { class: "reason" }, tried.reason) : null);
+}
+
+function how(tried) {
+  const word = t(`try_${tried.outcome}`, tried.status);
+  return tried.status && tried.outcome !== "http_status" ? `${tried.status} · ${word}` : word;
+}
+
+function contents(push) {
+  const details = el("details", { open: open.has(push.id) },
+    el("summary", { data: { focus: `push-${push.id}` } }, t("details")),
+    el("h4", {}, t("sent")), el("pre", {}, pretty(push.sent)),
+    push.reply ? [el("h4", {}, t("reply")), el("pre", {}, pretty(push.reply))] : null);
+  details.addEventListener("toggle", () => (details.open ? open.add(push.id) : open.delete(push.id)));
+  return details;
+}
+
+/** One element a line. */
+function pretty(text) {
+  if (!text.trimStart().startsWith("<")) {
+    try {
+      return JSON.stringify(JSON.parse(text), null, 2);
+    } catch {
+      return text;
+    }
+  }
+  return text.replace(/(<xml>|<\/(?:\w+)>)(?=<)/g, "$1\n");
+}
+
+function sendRow(call) {
+  const good = call.errcode === 0;
+  return el("article", { class: "push send" },
+    el("header", {},
+      el("time", {}, clockTime(call.time)),
+      el("span", { class: "what" }, el("b", {}, t(SENDS[call.path])), " ", el("code", {}, call.path)),
+      el("span", { class: `verdict ${good ? "good" : "bad"}` }, good ? "0" : String(call.errcode ?? `HTTP ${call.status}`))));
+}
