@@ -168,3 +168,6 @@ impl Deliveries {
         self.0.unreached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;
