@@ -33,6 +33,9 @@ const POOL_SIZE: u32 = 16;
 const SQLITE_READERS: u32 = 4;
 /// An idle reader of a SQLite file is closed after this.
 const SQLITE_READER_IDLE: Duration = Duration::from_secs(60);
+/// Pages of 4 KiB in the write-ahead log after which they are moved to the file: pages that many groups wrote are moved
+/// once. SQLite's default is 1000, which is less than half a second of a busy server.
+const CHECKPOINT_PAGES: &str = "4000";
 /// How often a transaction is tried when others get in its way, and the pause after the first failure (it doubles).
 const TRIES: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -133,7 +136,13 @@ pub(crate) async fn limited<T>(work: impl Future<Output = Result<T, DbErr>>) -> 
 
 async fn sqlite(options: SqliteConnectOptions, readers: u32) -> Result<Database, StoreError> {
     let options = options.busy_timeout(ACQUIRE_LIMIT).disable_statement_logging();
-    let writer_options = options.clone().journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
+    let writer_options = options
+        .clone()
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        // An insert of many rows keeps its undo in a temporary file otherwise, made anew for each statement.
+        .pragma("temp_store", "memory")
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
     let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_LIMIT).test_before_acquire(false).max_lifetime(None);
     let writer = pool().max_connections(1).idle_timeout(None).connect_with(writer_options).await.map_err(open_error)?;
     let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);

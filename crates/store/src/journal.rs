@@ -242,10 +242,10 @@ impl Store {
 /// Looks first and inserts what is missing: so every database says which were new. Another node that inserts the same in
 /// this moment makes the whole transaction start again.
 async fn new_messages(tx: &DatabaseTransaction, group: &Group) -> Result<HashSet<usize>, DbErr> {
-    let ids = group.messages.iter().map(|(message, _)| message.id.0.to_vec());
     if group.messages.is_empty() {
         return Ok(HashSet::new());
     }
+    let ids = padded(group.messages.iter().map(|(message, _)| message.id.0.to_vec()).collect());
     let query = messages::Entity::find().select_only().column(messages::Column::Id);
     let mut known = known(query.filter(messages::Column::Id.is_in(ids)).into_tuple().all(tx).await?);
     let places = group.messages.iter().enumerate();
@@ -261,7 +261,7 @@ async fn new_answers(tx: &DatabaseTransaction, group: &Group) -> Result<HashSet<
     if group.answers.is_empty() {
         return Ok(HashSet::new());
     }
-    let ids = group.answers.iter().map(|(answer, _)| answer.message_id.0.to_vec());
+    let ids = padded(group.answers.iter().map(|(answer, _)| answer.message_id.0.to_vec()).collect());
     let query = answers::Entity::find().select_only().column(answers::Column::MessageId);
     let mut known = known(query.filter(answers::Column::MessageId.is_in(ids)).into_tuple().all(tx).await?);
     let places = group.answers.iter().enumerate();
@@ -271,6 +271,14 @@ async fn new_answers(tx: &DatabaseTransaction, group: &Group) -> Result<HashSet<
         answers::Entity::insert_many(rows).exec_without_returning(tx).await?;
     }
     Ok(new.into_iter().map(|(place, _)| place).collect())
+}
+
+/// The same ids, the last one repeated until there are 1, 2, 4, 8 … of them: so there are few texts of statements, and the
+/// database has each of them prepared.
+fn padded(mut ids: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let last = ids.last().cloned().unwrap_or_default();
+    ids.resize(ids.len().next_power_of_two(), last);
+    ids
 }
 
 fn known(ids: Vec<Vec<u8>>) -> HashSet<Vec<u8>> {
