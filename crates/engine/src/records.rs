@@ -228,7 +228,7 @@ fn record(message: Message, answer: Option<&Answer>, owed: &[&Delivery], late: O
         id: message.id.to_string(),
         state: state(is_finished, owed),
         answer: answer.map(|answer| AnswerRecord {
-            decided_at: seconds(answer.decided_at),
+            decided_at: answer.decided_at.as_fractional_seconds(),
             body: answer.reply.as_ref().map_or("success".into(), |reply| String::from_utf8_lossy(reply).into_owned()),
             backend: answer.reply_from,
         }),
@@ -239,7 +239,7 @@ fn record(message: Message, answer: Option<&Answer>, owed: &[&Delivery], late: O
         msg_type: message.msg_type,
         event: message.event,
         openid: message.openid,
-        received_at: seconds(message.received_at),
+        received_at: message.received_at.as_fractional_seconds(),
         body: None,
     }
 }
@@ -263,7 +263,7 @@ fn backend(call: &str, place: u32, first: &[Attempt], delivery: Option<&Delivery
     let (state, next_at) = match delivery.map(|delivery| delivery.state) {
         None if taken => ("taken", None),
         None => ("open", None),
-        Some(DeliveryState::Pending(due_at)) => ("pending", Some(seconds(due_at))),
+        Some(DeliveryState::Pending(due_at)) => ("pending", Some(due_at.as_fractional_seconds())),
         Some(DeliveryState::Delivered) => ("taken", None),
         Some(DeliveryState::Dead) => ("dead", None),
         Some(DeliveryState::Refused) => ("refused", None),
@@ -284,10 +284,5 @@ fn late_record(late: &LateReply) -> LateRecord {
         LateReplyState::Failed => "failed",
     };
     let outcome: Outcome = from_json(&late.outcome);
-    LateRecord { state, backend: late.reply_from, created_at: seconds(late.created_at), outcome }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of today are far below 2^53")]
-fn seconds(at: store::Timestamp) -> f64 {
-    at.as_millis() as f64 / 1000.0
+    LateRecord { state, backend: late.reply_from, created_at: late.created_at.as_fractional_seconds(), outcome }
 }

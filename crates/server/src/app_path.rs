@@ -22,6 +22,12 @@ impl<'a> AppPath<'a> {
         let key = percent_decode_str(key).decode_utf8().ok().filter(|key| !key.is_empty())?;
         Some(Self { key, rest })
     }
+
+    /// What follows the name, percent-decoded; `None` when it is no UTF-8.
+    #[must_use]
+    pub(crate) fn decoded_rest(&self) -> Option<Cow<'a, str>> {
+        percent_decode_str(self.rest).decode_utf8().ok()
+    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ use engine::Engine;
 use engine::apps::view::View;
 use engine::apps::{Registered, Wanted};
 use engine::guard::Caller;
-use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 
 use crate::answer::{Error, json_bytes, json_of};
@@ -42,7 +41,7 @@ async fn guard(
     next: Next,
 ) -> Result<Response, Error> {
     let path = AppPath::parse(request.uri().path()).ok_or(Error::NoSuchPath)?;
-    let rest = percent_decode_str(path.rest).decode_utf8().map_err(|_| Error::NoSuchPath)?;
+    let rest = path.decoded_rest().ok_or(Error::NoSuchPath)?;
     let now = engine.clock.now();
     let caller = Caller::of(&request, client);
     // Before the database is asked: a stranger costs nothing.

@@ -114,7 +114,13 @@ async fn list_messages(State(engine): State<Arc<Engine>>, parameters: Parameters
     let records = engine.records.list(&page.filter, page.after, page.limit).await?;
     let is_full = u64::try_from(records.len()).is_ok_and(|count| count == page.limit);
     let next = records.last().filter(|_| is_full).map(Record::id);
-    Ok(json_of(&json!({"messages": records, "next": next})))
+    Ok(json_of(&MessageList { messages: &records, next }))
+}
+
+#[derive(Serialize)]
+struct MessageList<'a> {
+    messages: &'a [Record],
+    next: Option<&'a str>,
 }
 
 async fn show_message(State(engine): State<Arc<Engine>>, Name(id): Name) -> Result<Response, Error> {

@@ -18,7 +18,6 @@ use engine::guard::Caller;
 use engine::intake::{Received, Reply};
 use engine::messages::content_type_of;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use percent_encoding::percent_decode_str;
 
 use crate::answer::{Error, NO_STORE};
 use crate::app_path::AppPath;
@@ -46,7 +45,7 @@ async fn guard(
     next: Next,
 ) -> Result<Response, Error> {
     let path = AppPath::parse(request.uri().path()).ok_or(Error::NoSuchPath)?;
-    let rest = percent_decode_str(path.rest).decode_utf8().map_err(|_| Error::NoSuchPath)?;
+    let rest = path.decoded_rest().ok_or(Error::NoSuchPath)?;
     let caller = Caller::of(&request, client);
     engine.guard.anyone(&caller)?;
     let now = engine.clock.now();

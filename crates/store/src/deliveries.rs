@@ -3,15 +3,15 @@
 //! A delivery belongs to the node whose id it carries, as long as that node is alive ([`Store::beat`]); then anybody may
 //! take it. What must stay true: a delivery that is owed has a `due_at`, one that is over has none.
 
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait};
 use sea_orm::{PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::database::limited;
 use crate::entities::deliveries::{ActiveModel, Column, Entity, Model};
-use crate::entities::nodes;
 use crate::ids::id_bytes;
 use crate::messages::bytes_of;
+use crate::nodes::in_nobodys_hands;
 use crate::{BackendId, MessageId, NodeId, Store, StoreError, Timestamp};
 
 pub(crate) const STATE_PENDING: i32 = 0;
@@ -97,7 +97,7 @@ impl Store {
             .column(Column::Backend)
             .distinct()
             .filter(Column::DueAt.lte(now.as_millis()))
-            .filter(in_nobodys_hands(now));
+            .filter(in_nobodys_hands(Column::Node, now));
         let rows: Vec<Vec<u8>> = limited(query.into_tuple().all(self.database.reader())).await?;
         rows.into_iter().map(|backend| id_bytes(backend).map(BackendId)).collect()
     }
@@ -127,7 +127,7 @@ impl Store {
         let free = Condition::all()
             .add(Column::Backend.eq(backend.0.to_vec()))
             .add(Column::DueAt.lte(now.as_millis()))
-            .add(in_nobodys_hands(now));
+            .add(in_nobodys_hands(Column::Node, now));
         let free = &free;
         let rows = self.database.write(|tx| async move {
             let tx = &*tx;
@@ -199,7 +199,7 @@ impl Store {
             .filter(Column::Backend.eq(backend.0.to_vec()))
             .filter(Column::DueAt.lte(now.as_millis()))
             .filter(Column::Step.eq(i32::try_from(step).unwrap_or(i32::MAX)))
-            .filter(in_nobodys_hands(now));
+            .filter(in_nobodys_hands(Column::Node, now));
         Ok(limited(update.exec(self.database.writer())).await?.rows_affected)
     }
 
@@ -311,14 +311,4 @@ fn delivery_from(row: Model) -> Result<Delivery, StoreError> {
 
 fn one(message_id: &[u8], position: i32) -> Condition {
     Condition::all().add(Column::MessageId.eq(message_id.to_vec())).add(Column::Position.eq(position))
-}
-
-/// No node has it, or one that is gone.
-fn in_nobodys_hands(now: Timestamp) -> Condition {
-    let alive = Query::select()
-        .column(nodes::Column::Id)
-        .from(nodes::Entity)
-        .and_where(nodes::Column::AliveUntil.gt(now.as_millis()))
-        .to_owned();
-    Condition::any().add(Column::Node.is_null()).add(Column::Node.not_in_subquery(alive))
 }

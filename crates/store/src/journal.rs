@@ -242,47 +242,50 @@ impl Store {
 /// Looks first and inserts what is missing: so every database says which were new. Another node that inserts the same in
 /// this moment makes the whole transaction start again.
 async fn new_messages(tx: &DatabaseTransaction, group: &Group) -> Result<HashSet<usize>, DbErr> {
-    if group.messages.is_empty() {
+    let ids: Vec<Vec<u8>> = group.messages.iter().map(|(message, _)| message.id.0.to_vec()).collect();
+    if ids.is_empty() {
         return Ok(HashSet::new());
     }
-    let ids = padded(group.messages.iter().map(|(message, _)| message.id.0.to_vec()).collect());
-    let query = messages::Entity::find().select_only().column(messages::Column::Id);
-    let mut known = known(query.filter(messages::Column::Id.is_in(ids)).into_tuple().all(tx).await?);
-    let places = group.messages.iter().enumerate();
-    let new: Vec<_> = places.filter(|(_, (message, _))| known.insert(message.id.0.to_vec())).collect();
-    let rows: Vec<_> = new.iter().map(|(_, (message, _))| message_row(message)).collect();
+    let known = messages::Entity::find().select_only().column(messages::Column::Id);
+    let known = known.filter(messages::Column::Id.is_in(padded(&ids))).into_tuple().all(tx).await?;
+    let new = unknown(ids, known);
+    let rows: Vec<_> = places(&group.messages, &new).map(|(message, _)| message_row(message)).collect();
     if !rows.is_empty() {
         messages::Entity::insert_many(rows).exec_without_returning(tx).await?;
     }
-    Ok(new.into_iter().map(|(place, _)| place).collect())
+    Ok(new)
 }
 
 async fn new_answers(tx: &DatabaseTransaction, group: &Group) -> Result<HashSet<usize>, DbErr> {
-    if group.answers.is_empty() {
+    let ids: Vec<Vec<u8>> = group.answers.iter().map(|(answer, _)| answer.message_id.0.to_vec()).collect();
+    if ids.is_empty() {
         return Ok(HashSet::new());
     }
-    let ids = padded(group.answers.iter().map(|(answer, _)| answer.message_id.0.to_vec()).collect());
-    let query = answers::Entity::find().select_only().column(answers::Column::MessageId);
-    let mut known = known(query.filter(answers::Column::MessageId.is_in(ids)).into_tuple().all(tx).await?);
-    let places = group.answers.iter().enumerate();
-    let new: Vec<_> = places.filter(|(_, (answer, _))| known.insert(answer.message_id.0.to_vec())).collect();
-    let rows: Vec<_> = new.iter().map(|(_, (answer, _))| answer_row(answer)).collect();
+    let known = answers::Entity::find().select_only().column(answers::Column::MessageId);
+    let known = known.filter(answers::Column::MessageId.is_in(padded(&ids))).into_tuple().all(tx).await?;
+    let new = unknown(ids, known);
+    let rows: Vec<_> = places(&group.answers, &new).map(|(answer, _)| answer_row(answer)).collect();
     if !rows.is_empty() {
         answers::Entity::insert_many(rows).exec_without_returning(tx).await?;
     }
-    Ok(new.into_iter().map(|(place, _)| place).collect())
+    Ok(new)
 }
 
 /// The same ids, the last one repeated until there are 1, 2, 4, 8 … of them: so there are few texts of statements, and the
 /// database has each of them prepared.
-fn padded(mut ids: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-    let last = ids.last().cloned().unwrap_or_default();
-    ids.resize(ids.len().next_power_of_two(), last);
-    ids
+fn padded(ids: &[Vec<u8>]) -> impl Iterator<Item = Vec<u8>> {
+    let missing = ids.len().next_power_of_two() - ids.len();
+    ids.iter().chain(ids.last().into_iter().cycle().take(missing)).cloned()
 }
 
-fn known(ids: Vec<Vec<u8>>) -> HashSet<Vec<u8>> {
-    ids.into_iter().collect()
+/// The places of those that are not known; of two with the same id, the first.
+fn unknown(ids: Vec<Vec<u8>>, known: Vec<Vec<u8>>) -> HashSet<usize> {
+    let mut known: HashSet<Vec<u8>> = known.into_iter().collect();
+    ids.into_iter().enumerate().filter_map(|(place, id)| known.insert(id).then_some(place)).collect()
+}
+
+fn places<'a, T>(all: &'a [T], wanted: &'a HashSet<usize>) -> impl Iterator<Item = &'a T> {
+    all.iter().enumerate().filter(|(place, _)| wanted.contains(place)).map(|(_, one)| one)
 }
 
 /// The rows are there: inserting them again changes them, in one statement for all.

@@ -2,14 +2,13 @@
 //!
 //! At most one for each message. It belongs to a node like a delivery does.
 
-use sea_orm::sea_query::Query;
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::database::limited;
 use crate::entities::late_replies::{ActiveModel, Column, Entity, Model};
-use crate::entities::nodes;
 use crate::ids::id_bytes;
 use crate::messages::bytes_of;
+use crate::nodes::in_nobodys_hands;
 use crate::{MessageId, NodeId, Store, StoreError, Timestamp};
 
 const STATE_PENDING: i32 = 0;
@@ -96,13 +95,8 @@ impl Store {
         now: Timestamp,
         limit: u64,
     ) -> Result<Vec<LateReply>, StoreError> {
-        let alive = Query::select()
-            .column(nodes::Column::Id)
-            .from(nodes::Entity)
-            .and_where(nodes::Column::AliveUntil.gt(now.as_millis()))
-            .to_owned();
-        let free = Condition::any().add(Column::Node.is_null()).add(Column::Node.not_in_subquery(alive));
-        let free = &Condition::all().add(Column::DueAt.lte(now.as_millis())).add(free);
+        let due = Condition::all().add(Column::DueAt.lte(now.as_millis()));
+        let free = &due.add(in_nobodys_hands(Column::Node, now));
         let rows = self.database.write(|tx| async move {
             let tx = &*tx;
             let query = Entity::find().filter(free.clone()).order_by_asc(Column::DueAt).limit(limit);

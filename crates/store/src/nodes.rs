@@ -2,13 +2,20 @@
 //!
 //! One row a node stands for the leases of everything that the node has in hand.
 
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::sea_query::{OnConflict, Query};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::database::limited;
 use crate::entities::nodes::{ActiveModel, Column, Entity};
 use crate::ids::id_bytes;
 use crate::{NodeId, Store, StoreError, Timestamp};
+
+/// No node has what `holder` names, or one that is gone.
+pub(crate) fn in_nobodys_hands(holder: impl ColumnTrait, now: Timestamp) -> Condition {
+    let alive =
+        Query::select().column(Column::Id).from(Entity).and_where(Column::AliveUntil.gt(now.as_millis())).to_owned();
+    Condition::any().add(holder.is_null()).add(holder.not_in_subquery(alive))
+}
 
 impl Store {
     /// Says that `node` is alive until `until` at least.

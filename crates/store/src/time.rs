@@ -41,6 +41,13 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
+    /// Unix seconds with a fraction, for people to read.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of our time are far below 2^53")]
+    pub const fn as_fractional_seconds(self) -> f64 {
+        self.0 as f64 / 1000.0
+    }
+
     /// How long it was from `earlier` to this moment; zero when `earlier` is in truth later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

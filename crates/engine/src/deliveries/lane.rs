@@ -152,7 +152,11 @@ impl Lane {
             Ok(Some(usable)) => usable,
         };
         attempt.reply = Some(usable.kind());
-        inner.late_replies.offer(callback, place, usable.reply.as_ref()).await
+        if inner.store.answer(callback.message.id).await?.is_some_and(|answer| answer.reply.is_some()) {
+            attempt.unused = Some("the message has a reply already".to_owned());
+            return Ok(());
+        }
+        inner.late_replies.offer(callback, place, usable.reply.as_ref(), false).await
     }
 }
 

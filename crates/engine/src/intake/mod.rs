@@ -236,3 +236,6 @@ async fn told(outcome: &mut watch::Receiver<Outcome>) -> Option<Told> {
         Outcome::Failed(error) => Some(Err(error.clone())),
     }
 }
+
+#[cfg(test)]
+mod tests;

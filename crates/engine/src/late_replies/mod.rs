@@ -50,17 +50,24 @@ impl LateReplies {
         Self(Arc::new(Inner { foundation, credentials, upstream, offered: Notify::new() }))
     }
 
-    /// Takes the reply that the backend at `place` gave when WeChat waited no longer. `None`: it cannot be read here. It is
-    /// sent if it can be and its time is not over; if not, the reason is written down.
+    /// Takes the reply that the backend at `place` gave when WeChat waited no longer. `None`: it cannot be read here.
+    /// `is_answer`: it is the message's answer, which goes to the user because no try of WeChat came for it. It is sent if it
+    /// can be and its time is not over; if not, the reason is written down.
     ///
     /// # Errors
     /// [`StoreError`] when it is not on disk.
-    pub async fn offer(&self, callback: &Callback, place: usize, reply: Option<&Reply>) -> Result<(), StoreError> {
+    pub async fn offer(
+        &self,
+        callback: &Callback,
+        place: usize,
+        reply: Option<&Reply>,
+        is_answer: bool,
+    ) -> Result<(), StoreError> {
         let now = self.0.clock.now();
         let pieces = if now > callback.late_until() {
             Err(format!("it came more than {} s after the message (late=)", callback.request.late))
         } else {
-            Pieces::of(callback, reply)
+            Pieces::of(callback, reply, is_answer)
         };
         let (state, pieces, outcome) = match pieces {
             Ok(pieces) => (LateReplyState::Pending(now), to_json(&pieces), Outcome::default()),

@@ -9,6 +9,8 @@ use crate::messages::Callback;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Pieces {
+    /// It is the message's answer, which no try of WeChat came for; not a reply that came beside or after the answer.
+    pub is_answer: bool,
     /// For `cgi-bin/message/send` of WeCom, not `cgi-bin/message/custom/send`.
     pub wecom: bool,
     /// JSON texts.
@@ -38,7 +40,7 @@ impl Outcome {
 
 impl Pieces {
     /// The calls that send this reply to whoever sent the message.
-    pub(super) fn of(callback: &Callback, reply: Option<&Reply>) -> Result<Self, String> {
+    pub(super) fn of(callback: &Callback, reply: Option<&Reply>, is_answer: bool) -> Result<Self, String> {
         const SEALED: &str = "the message is passed on as it came (no token or no aes is registered), so its reply can \
                               only be given to WeChat itself";
         let (Some(push), Some(reply)) = (&callback.push, reply) else { return Err(SEALED.to_owned()) };
@@ -53,6 +55,6 @@ impl Pieces {
         let bodies = bodies.map_err(|error| error.to_string())?;
         let bodies: Result<Vec<String>, _> = bodies.into_iter().map(String::from_utf8).collect();
         let bodies = bodies.map_err(|_| "the reply is no UTF-8")?;
-        Ok(Self { wecom: push.is_wecom(), bodies })
+        Ok(Self { is_answer, wecom: push.is_wecom(), bodies })
     }
 }

@@ -70,16 +70,16 @@ impl LateReplies {
     }
 
     async fn send(&self, mut reply: LateReply) {
+        let pieces: Pieces = from_json(&reply.pieces);
         match self.0.store.answer(reply.message_id).await {
             Err(error) => return self.not_sent(reply, NotSent::Later(error.to_string())).await,
             Ok(None) => return self.postpone(reply).await,
-            Ok(Some(answer)) if answer.reply.is_some() && answer.reply_from != Some(reply.reply_from) => {
-                let reason = "the message has the reply of another backend".to_owned();
+            Ok(Some(answer)) if answer.reply.is_some() && !pieces.is_answer => {
+                let reason = "the message has a reply already".to_owned();
                 return self.not_sent(reply, NotSent::Never(reason)).await;
             }
             Ok(Some(_)) => {}
         }
-        let pieces: Pieces = from_json(&reply.pieces);
         while let Some(body) = usize::try_from(reply.sent).ok().and_then(|sent| pieces.bodies.get(sent)) {
             if let Err(reason) = self.send_piece(&reply, pieces.wecom, body).await {
                 return self.not_sent(reply, reason).await;

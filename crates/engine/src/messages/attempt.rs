@@ -6,15 +6,15 @@ use store::Timestamp;
 use crate::backends::{NotTaken, Taken};
 
 /// One try, as it is written down and shown.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Attempt {
     /// Which of the message's backends, counted from 0.
     pub backend: u32,
     /// 1 for the first.
     pub attempt: u32,
-    /// When it began, in milliseconds since the Unix epoch.
-    pub at: i64,
+    /// When it began, in Unix seconds with a fraction.
+    pub at: f64,
     /// How long it took, in milliseconds.
     pub ms: u64,
     /// The backend's HTTP status, if it gave one.
@@ -48,7 +48,7 @@ impl Attempt {
         Self {
             backend: u32::try_from(place).unwrap_or(u32::MAX),
             attempt,
-            at: began.as_millis(),
+            at: began.as_fractional_seconds(),
             ms: u64::try_from(ended.since(began).as_millis()).unwrap_or(u64::MAX),
             status,
             error,

@@ -28,7 +28,7 @@ impl Course {
             Decided::No | Decided::Writing => {}
             Decided::Ours(Decision::Success) | Decided::Theirs { is_reply: false } => {
                 if let Some(place) = self.replies.iter().position(Option::is_some) {
-                    self.hand_over(place);
+                    self.hand_over(place, false);
                 }
             }
             Decided::Ours(Decision::Reply(_)) | Decided::Theirs { is_reply: true } => {
@@ -70,18 +70,18 @@ impl Course {
             _ => self.replies.iter().position(Option::is_some),
         };
         match decided.filter(|_| is_ours) {
-            Some(place) => self.hand_over(place),
+            Some(place) => self.hand_over(place, true),
             None => self.late = LateStep::Over,
         }
     }
 
-    fn hand_over(&mut self, place: usize) {
+    fn hand_over(&mut self, place: usize, is_answer: bool) {
         self.late = LateStep::HandingOver;
         let reply = self.replies.get_mut(place).and_then(Option::take);
         let (inner, callback) = (Arc::clone(&self.inner), Arc::clone(&self.callback));
         self.work.push(Box::pin(async move {
             let reply = reply.as_ref().and_then(|reply| reply.reply.as_ref());
-            until_stored("a late reply", || inner.ways.late_replies.offer(&callback, place, reply)).await;
+            until_stored("a late reply", || inner.ways.late_replies.offer(&callback, place, reply, is_answer)).await;
             Event::LateWritten
         }));
     }

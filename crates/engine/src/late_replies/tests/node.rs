@@ -33,17 +33,18 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) async fn start(wechat: &Peer) -> Self {
-        Self::on("sqlite://:memory:", wechat, Arc::new(ManualClock::at(NOW))).await
+        Self::at("sqlite://:memory:", &wechat.at(""), Arc::new(ManualClock::at(NOW))).await
     }
 
-    pub(crate) async fn on(database: &str, wechat: &Peer, clock: Arc<ManualClock>) -> Self {
+    /// On this database, with WeChat at this address.
+    pub(crate) async fn at(database: &str, wechat: &str, clock: Arc<ManualClock>) -> Self {
         let url = DatabaseUrl::parse(database).unwrap();
         let store = Store::open(&url, Keyring::generate([7; 32]), clock.now()).await.unwrap();
         for (key, appid) in [("test", "wx0123456789abcdef"), ("wecom", "ww0123456789abcdef")] {
             store.insert_app(&app(key, appid)).await.unwrap();
         }
         let metrics = Metrics::new();
-        let at = Url::parse(&wechat.at("/")).unwrap();
+        let at = Url::parse(wechat).unwrap();
         let hosts = Hosts { api: at.clone(), qyapi: at.clone(), open: at.clone(), pay: at };
         let upstream = Upstream::new(hosts, Arc::clone(&metrics)).unwrap();
         let foundation = Foundation::new(store, Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(OsRandom), metrics);
