@@ -112,7 +112,8 @@ impl Records {
         Self { foundation, deliveries, retention }
     }
 
-    /// Up to `limit` messages, the newest first, after `after` (the last id of the page before).
+    /// Up to `limit` messages, the newest first, after `after` (the last id of the page before). `None`: that one is no longer
+    /// kept, so nobody knows what comes after it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -121,13 +122,16 @@ impl Records {
         filter: &MessageFilter,
         after: Option<MessageId>,
         limit: u64,
-    ) -> Result<Vec<Record>, StoreError> {
-        let after = match after {
+    ) -> Result<Option<Vec<Record>>, StoreError> {
+        let last = match after {
             Some(id) => self.foundation.store.message(id).await?,
             None => None,
         };
-        let messages = self.foundation.store.messages(filter, after.as_ref(), limit).await?;
-        self.records(messages).await
+        if after.is_some() && last.is_none() {
+            return Ok(None);
+        }
+        let messages = self.foundation.store.messages(filter, last.as_ref(), limit).await?;
+        self.records(messages).await.map(Some)
     }
 
     /// One message, with its body.

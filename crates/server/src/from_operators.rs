@@ -112,6 +112,7 @@ async fn remove(State(engine): State<Arc<Engine>>, Name(key): Name) -> Result<Re
 async fn list_messages(State(engine): State<Arc<Engine>>, parameters: Parameters) -> Result<Response, Error> {
     let page = MessagePage::read(|name| parameters.value(name).map(str::to_owned)).map_err(Error::BadParameters)?;
     let records = engine.records.list(&page.filter, page.after, page.limit).await?;
+    let records = records.ok_or(Error::UnknownMessage)?;
     let is_full = u64::try_from(records.len()).is_ok_and(|count| count == page.limit);
     let next = records.last().filter(|_| is_full).map(Record::id);
     Ok(json_of(&MessageList { messages: &records, next }))

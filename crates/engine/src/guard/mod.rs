@@ -132,12 +132,14 @@ impl Guard {
         self.mode
     }
 
-    /// WeChat on a path of a registration: what it sends is checked by its signature, later.
+    /// WeChat on a path of a registration: what it sends is checked by its signature, later. No browser sends it, so a page
+    /// that does is none of WeChat's.
     ///
     /// # Errors
-    /// [`Denied::NotLocal`], [`Denied::OutOfScope`].
+    /// [`Denied::NotLocal`], [`Denied::OtherSite`], [`Denied::OutOfScope`].
     pub fn wechat(&self, registered: &Registered, path: &str, caller: &Caller<'_>) -> Result<(), Denied> {
         self.anyone(caller)?;
+        other_site::refuse(caller.headers, self.mode)?;
         if registered.may_use(path) { Ok(()) } else { Err(Denied::OutOfScope { path: path.to_owned() }) }
     }
 

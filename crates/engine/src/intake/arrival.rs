@@ -155,7 +155,7 @@ fn message(
     let said = |read: fn(&Push) -> Option<&str>| opened.push.as_ref().and_then(read).unwrap_or_default().to_owned();
     let sender = said(Push::from_user_name);
     Message {
-        id: message_id(registered, opened, received),
+        id: message_id(registered, opened),
         app_key: registered.app.key.clone(),
         appid: registered.app.appid.clone(),
         received_at: now,
@@ -170,17 +170,21 @@ fn message(
 
 /// The same for all tries of a message, on all nodes: by appid and MsgId; what has none (events), by a hash of all of it.
 /// 12 bytes of SHA-256 tell the messages of one second apart.
-fn message_id(registered: &Registered, opened: &OpenedBody, received: &Received) -> MessageId {
+fn message_id(registered: &Registered, opened: &OpenedBody) -> MessageId {
     let mut hash = Sha256::new();
     hash.update(&registered.app.appid);
     // What nobody has verified must not take the place of a message that somebody will.
     hash.update(if opened.is_verified { b"\0verified\0" } else { b"\0unchecked" });
-    // The apps of a WeCom corp (whose callbacks have no `signature`) share its corpid, and get the same events.
-    if received.value("signature").is_none() {
+    let push = opened.push.as_ref();
+    // The apps of a WeCom corp, which stands in ToUserName, share its corpid, get the same events, and number their messages
+    // each for itself.
+    if push.and_then(Push::to_user_name) == Some(registered.app.appid.as_str()) {
         hash.update(b"\0key\0");
         hash.update(&registered.app.key);
+        hash.update(b"\0AgentID\0");
+        hash.update(push.and_then(Push::agent_id).unwrap_or_default());
     }
-    match opened.push.as_ref().map(Push::identity) {
+    match push.map(Push::identity) {
         Some(Identity::MsgId(id)) => {
             hash.update(b"\0MsgId\0");
             hash.update(id);
@@ -193,13 +197,19 @@ fn message_id(registered: &Registered, opened: &OpenedBody, received: &Received)
     let hash: [u8; 32] = hash.finalize().into();
     let mut id = [0; 16];
     let (time, rest) = id.split_at_mut(4);
-    time.copy_from_slice(&create_time(opened).to_be_bytes());
+    time.copy_from_slice(&neighbourhood(push).to_be_bytes());
     rest.copy_from_slice(hash.split_at(rest.len()).0);
     MessageId(id)
 }
 
-/// WeChat's own time of the message, the same in all tries: an id that begins with it has its place at the end of the
-/// tables' indexes, where the last ones are, and not on a page of its own somewhere.
-fn create_time(opened: &OpenedBody) -> u32 {
-    opened.push.as_ref().and_then(Push::create_time).and_then(|time| time.parse().ok()).unwrap_or(0)
+/// Something of the message that grows with time, and is the same in all tries: an id that begins with it has its place beside
+/// the last ones in the tables' indexes, not on a page of its own somewhere. It must not tell more apart than the hash does.
+fn neighbourhood(push: Option<&Push>) -> u32 {
+    let number = match push.map(|push| (push.identity(), push)) {
+        Some((Identity::MsgId(id), _)) => id.parse::<u64>().unwrap_or(0) >> 8,
+        Some((Identity::Whole, push)) => push.create_time().and_then(|time| time.parse().ok()).unwrap_or(0),
+        None => 0,
+    };
+    let [.., a, b, c, d] = number.to_be_bytes();
+    u32::from_be_bytes([a, b, c, d])
 }

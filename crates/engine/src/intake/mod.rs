@@ -134,7 +134,7 @@ impl Intake {
     /// [`IntakeError`]; WeChat then sends the message again, unless it gives up.
     pub async fn receive(&self, registered: &Arc<Registered>, received: Received) -> Result<Reply, IntakeError> {
         let now = self.0.clock.now();
-        let nonce = received.value("nonce").unwrap_or_default().to_owned();
+        let nonce = received.callback_query().nonce.unwrap_or_default();
         let accepted = received.accept(registered, &self.0.ways.call_urls, self.0.node, now);
         let Arrival { callback, was_encrypted } = accepted.inspect_err(|_| self.0.metrics.callback("refused"))?;
         let format = callback.push.as_ref().map(wechat::message::Message::format);

@@ -256,7 +256,7 @@ async fn what_was_for_a_registration_that_is_gone_comes_to_an_end() {
     let scene = scene();
     let backend = Peer::start(|_| Told::Hang);
     let first = scene.desk().await;
-    let _ = first.bring(1, &[backend.at("/a")]);
+    drop(first.bring(1, &[backend.at("/a")]));
     eventually("it is forwarded", async || backend.arrived().len() == 1).await;
     first.node.foundation.store.remove_app("test", NOW).await.unwrap();
     first.die();

@@ -40,7 +40,7 @@ impl Node {
     async fn offer(&self, callback: &Callback, reply: &str) {
         self.keep(callback, Some(Answer::success(callback.message.id, self.clock.now()))).await;
         let reply = Reply::read(reply.as_bytes(), None, callback.push.as_ref().unwrap()).unwrap();
-        self.late_replies.offer(callback, 0, reply.as_ref()).await.unwrap();
+        self.late_replies.offer(callback, 0, reply.as_ref(), false).await.unwrap();
     }
 
     /// Sends whatever is due.
@@ -242,18 +242,16 @@ async fn when_nobody_knows_whether_wechat_took_it_it_is_not_sent_twice() {
 async fn a_late_reply_waits_for_the_answer_of_its_message() {
     let wechat = wechat(&[]);
     let node = Node::start(&wechat).await;
-    let reply = |answered: Option<u32>| Answer {
-        reply: answered.map(|_| b"<xml></xml>".to_vec()),
-        reply_from: answered,
-        ..Answer::success(MessageId([0; 16]), NOW)
-    };
-    let cases = [(1, reply(None), 1), (2, reply(Some(0)), 0), (3, reply(Some(1)), 1)];
+    let success = Answer::success(MessageId([0; 16]), NOW);
+    let reply = Answer { reply: Some(b"<xml></xml>".to_vec()), reply_from: Some(0), ..success.clone() };
+    // The message's answer, whether the late reply is that answer, and whether it is sent.
+    let cases = [(1, success, false, 1), (2, reply.clone(), false, 0), (3, reply, true, 1)];
     let mut expected = 0;
-    for (number, answer, sent) in cases {
+    for (number, answer, is_answer, sent) in cases {
         let message = text(number);
         node.keep(&message, None).await;
         let late = Reply::read(b"late", None, message.push.as_ref().unwrap()).unwrap();
-        node.late_replies.offer(&message, 1, late.as_ref()).await.unwrap();
+        node.late_replies.offer(&message, 0, late.as_ref(), is_answer).await.unwrap();
         node.send().await;
         assert_eq!(wechat.bodies(SEND).len(), expected, "it may get another reply yet");
         answered(&node, Answer { message_id: message.message.id, ..answer }).await;

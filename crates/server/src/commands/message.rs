@@ -54,7 +54,8 @@ impl Work {
         match self {
             Self::List(page) => {
                 let records = engine.records.list(&page.filter, page.after, page.limit).await;
-                for record in records.map_err(|error| error.to_string())? {
+                let records = records.map_err(|error| error.to_string())?;
+                for record in records.ok_or("the message of --after is no longer kept; begin again without it")? {
                     say(&record.line());
                 }
             }
