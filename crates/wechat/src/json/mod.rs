@@ -17,7 +17,7 @@
 //!
 //! On the way back a string becomes CDATA, a number bare text (an exponent is written out), `true` and `false` their
 //! names, `null` and `{}` an empty element, an array its elements one after the other, an empty array nothing, an array
-//! in an array an element with `item`s. Names that XML does not allow are escaped as [`xml::name`](crate::xml::name)
+//! in an array an element with `item`s. Names that XML does not allow are escaped as [`xml::name`]
 //! says. The events `subscribe_msg_*` differ, in both directions: `subscribe_msg.rs` says how.
 //!
 //! So nothing that WeChat sends is lost in either direction, and XML that was made of JSON becomes the same JSON again,
@@ -29,7 +29,8 @@ mod subscribe_msg;
 mod writer;
 
 pub use reader::{JsonError, read};
-pub use writer::{LIST_NAMES, write, write_string};
+pub(crate) use writer::write_string;
+pub use writer::{LIST_NAMES, write};
 
 use crate::xml::{self, XmlError};
 

@@ -41,7 +41,7 @@ pub(super) fn write_as(root: &Element<'_>, all_strings: bool) -> Vec<u8> {
 }
 
 /// Writes `text` as a JSON string, with its quotes.
-pub fn write_string(out: &mut String, text: &str) {
+pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
     let mut rest = text;
     while let Some(length) = rest.bytes().position(needs_escape) {

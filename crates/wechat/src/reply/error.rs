@@ -26,7 +26,7 @@ pub enum ReplyError {
     JsonValue,
     /// Malformed XML or JSON.
     #[error("the reply cannot be read: {0}")]
-    Document(DocumentError),
+    Document(#[from] DocumentError),
     /// No `MsgType`.
     #[error("the reply has no MsgType: add it (text, image, news …), or answer with 'success' for no reply")]
     NoMsgType,

@@ -22,7 +22,7 @@ pub use content::{Article, Content, MAX_ARTICLES, Music, Video};
 pub use error::ReplyError;
 pub use split::split_text;
 
-use crate::document::{self, DocumentError, Element, Format, ROOT, Text};
+use crate::document::{self, Element, Format, ROOT};
 use crate::message::Message;
 use crate::{json, xml};
 use body::Body;
@@ -134,12 +134,6 @@ fn check_ids(document: &Element<'_>, to: &Message) -> Result<(), ReplyError> {
     if is_swapped && sender != account { Err(ReplyError::Swapped) } else { Ok(()) }
 }
 
-impl From<DocumentError> for ReplyError {
-    fn from(error: DocumentError) -> Self {
-        Self::Document(error)
-    }
-}
-
 /// Whether there are characters that XML cannot hold: the writer replaces them, WeChat would refuse the whole.
 fn has_control(bytes: &[u8]) -> bool {
     bytes.iter().any(|byte| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r'))
@@ -147,5 +141,5 @@ fn has_control(bytes: &[u8]) -> bool {
 
 /// Whether an element is there and not empty.
 fn has(element: &Element<'_>, name: &str) -> bool {
-    element.child(name).is_some_and(|child| child.text != Text::Empty && !child.text.as_str().is_empty())
+    element.child_text(name).is_some_and(|text| !text.is_empty())
 }

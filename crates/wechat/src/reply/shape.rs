@@ -1,7 +1,7 @@
 //! The shape of a reply: what backends may leave out or put elsewhere, put right.
 //!
 //! Used by [`Reply`](super::Reply) before the content is read and when it is rendered. What must stay true: only what is
-//! known is moved; elements that are not known stay where they are.
+//! known is moved; elements that are not known stay where they are (but in `Articles`, which holds nothing but items).
 
 use crate::document::{Element, Format, Text};
 
@@ -25,9 +25,9 @@ pub(super) fn put_right(root: &mut Element<'_>, msg_type: &str, format: Format) 
         "news" => put_articles_right(root),
         _ => return true,
     };
-    let quoted = root.children.iter_mut().map(quote).sum::<usize>();
-    // Bare text is as good as CDATA in XML; in JSON a number is no string.
-    was_right && (format == Format::Xml || quoted == 0)
+    let changed = root.children.iter_mut().map(put_text_right).sum::<usize>();
+    // CDATA or not is the same in XML; in JSON a number is no string.
+    was_right && (format == Format::Xml || changed == 0)
 }
 
 /// Whether all is there that every reply has.
@@ -88,15 +88,16 @@ fn put_articles_right(root: &mut Element<'_>) -> bool {
     was_right
 }
 
-/// Makes strings of bare texts; returns how many there were.
-fn quote(element: &mut Element<'_>) -> usize {
-    if NUMBERS.contains(&element.name.as_ref()) {
-        return 0;
-    }
-    let mut count = element.children.iter_mut().map(quote).sum();
-    if let Text::Bare(text) = &mut element.text {
-        element.text = Text::Quoted(std::mem::take(text));
-        count += 1;
-    }
-    count
+/// Makes a string of a bare text, and a number of what has to be one; returns how many texts it changed.
+fn put_text_right(element: &mut Element<'_>) -> usize {
+    let is_number = NUMBERS.contains(&element.name.as_ref());
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let changed = match &mut element.text {
+        Text::Bare(text) if !is_number => Some(Text::Quoted(std::mem::take(text))),
+        Text::Quoted(text) if is_number && is_digits(text) => Some(Text::Bare(std::mem::take(text))),
+        _ => None,
+    };
+    let count = usize::from(changed.is_some());
+    element.text = changed.unwrap_or_else(|| std::mem::take(&mut element.text));
+    count + element.children.iter_mut().map(put_text_right).sum::<usize>()
 }

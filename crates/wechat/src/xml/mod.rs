@@ -16,4 +16,5 @@ mod text;
 mod writer;
 
 pub use reader::{XmlError, read};
-pub use writer::{write, write_text};
+pub use writer::write;
+pub(crate) use writer::write_text;

@@ -19,7 +19,7 @@ pub fn write(root: &Element<'_>) -> Vec<u8> {
 }
 
 /// Writes `<name><![CDATA[text]]></name>`, for the envelopes that need no tree. `name` has to be a name of XML.
-pub fn write_text(out: &mut String, name: &str, text: &str) {
+pub(crate) fn write_text(out: &mut String, name: &str, text: &str) {
     open_tag(out, name);
     out.push('>');
     write_cdata(out, text);

@@ -240,6 +240,8 @@ fn malformed_json_is_refused() {
     assert_eq!(refused(&"{\"a\":".repeat(100_000)), JsonError::Depth);
     assert_eq!(refused(&format!("{{\"a\":{}", "[".repeat(100_000))), JsonError::Depth);
     assert_eq!(refused(&format!("{{\"a\":[{}1]}}", "1,".repeat(20_000))), JsonError::Parts);
+    let attributes: String = (0..33).map(|n| format!("\"@a{n}\":1,")).collect();
+    assert_eq!(refused(&format!("{{{attributes}\"b\":1}}")), JsonError::Parts);
     assert!(matches!(refused(&format!("{{\"{}\":1}}", "x".repeat(129))), JsonError::Name(_)));
 }
 

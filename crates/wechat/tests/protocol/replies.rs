@@ -149,6 +149,14 @@ fn a_number_for_a_text_becomes_a_string() {
 }
 
 #[test]
+fn a_time_in_quotes_becomes_a_number_where_that_matters() {
+    let xml = "<xml><CreateTime><![CDATA[5]]></CreateTime><MsgType>text</MsgType><Content>x</Content></xml>";
+    let rendered = reply(xml).render(&json_push(), 6);
+    let rendered: Value = serde_json::from_slice(&rendered).unwrap();
+    assert_eq!(rendered["CreateTime"], 5);
+}
+
+#[test]
 fn json_may_be_written_loosely() {
     let image = Content::Image { media_id: "M".into() };
     for body in [r#"{"MsgType":"image","Image":{"MediaId":"M"}}"#, r#"{"MsgType":"image","MediaId":"M"}"#] {

@@ -105,8 +105,11 @@ fn number(text: &str) -> Value {
                 if whole.is_number() { whole } else { text.into() }
             }
             Some((whole, fraction)) => {
-                let digits = whole.trim_start_matches('-').len() + fraction.trim_end_matches('0').len();
-                if digits <= 15 { number } else { text.into() }
+                let fraction = fraction.trim_end_matches('0');
+                let digits = whole.trim_start_matches('-').len() + fraction.len();
+                // Not of the text: with zeros at its end the number library is less exact.
+                let shorter = serde_json::from_str(&format!("{whole}.{fraction}"));
+                if digits <= 15 { shorter.unwrap() } else { text.into() }
             }
         },
         _ => text.into(),
