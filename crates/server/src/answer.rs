@@ -248,7 +248,8 @@ impl From<IntakeError> for Error {
             IntakeError::Refused(Refused::Parameter(_)) => Self::BadParameters(text),
             IntakeError::NotYet | IntakeError::Unanswered(_) => Self::NoAnswer(text),
             IntakeError::Busy => Self::Busy(text),
-            IntakeError::Store(error) => error.into(),
+            // The log has the driver's words already; WeChat, or whoever it is, needs none of them.
+            IntakeError::Store(_) => Self::NotReady,
         }
     }
 }
