@@ -188,7 +188,8 @@ impl Records {
             let id = message.id;
             let answer = answers.iter().find(|answer| answer.message_id == id);
             let owed: Vec<&Delivery> = deliveries.iter().filter(|delivery| delivery.message_id == id).collect();
-            record(message, answer, &owed, late.iter().find(|late| late.message_id == id))
+            let late = late.iter().filter(|late| late.message_id == id);
+            record(message, answer, &owed, late.min_by_key(|late| interest(late.state)))
         });
         Ok(records.collect())
     }
@@ -279,6 +280,15 @@ fn backend(call: &str, place: u32, first: &[Attempt], delivery: Option<&Delivery
         attempts.extend(again);
     }
     BackendRecord { url: shown(call), state, next_at, attempts }
+}
+
+/// Of several, the one that the user got, or may get, is shown.
+fn interest(state: LateReplyState) -> u8 {
+    match state {
+        LateReplyState::Sent => 0,
+        LateReplyState::Pending(_) => 1,
+        LateReplyState::Failed => 2,
+    }
 }
 
 fn late_record(late: &LateReply) -> LateRecord {

@@ -4,6 +4,7 @@ use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body as _;
 use serde_json::Value;
 
 use crate::answer::Error;
@@ -54,6 +55,10 @@ impl<S: Send + Sync> FromRequest<S> for Parameters {
 /// # Errors
 /// When it is larger, or ends in the middle.
 pub(crate) async fn read(body: axum::body::Body, limit: usize) -> Result<Bytes, Error> {
+    // What says at its beginning that it is too large is not waited for.
+    if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+        return Err(Error::BodyTooLarge { limit });
+    }
     match Limited::new(body, limit).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Error::BodyTooLarge { limit }),

@@ -113,7 +113,8 @@ impl Store {
         Ok(due_at.flatten().map(Timestamp::from_millis))
     }
 
-    /// Takes up to `limit` due deliveries to a backend for `node`, those that are due longest first.
+    /// Takes up to `limit` due deliveries to a backend for `node`: those that are due longest first, and of those that became
+    /// due together, as after an outage, the oldest.
     ///
     /// # Errors
     /// As for [`Store::deliveries`].
@@ -131,7 +132,8 @@ impl Store {
         let free = &free;
         let rows = self.database.write(|tx| async move {
             let tx = &*tx;
-            let query = Entity::find().filter(free.clone()).order_by_asc(Column::DueAt).limit(limit);
+            let query = Entity::find().filter(free.clone()).order_by_asc(Column::DueAt);
+            let query = query.order_by_asc(Column::ReceivedAt).limit(limit);
             let mut taken = Vec::new();
             for row in query.all(tx).await? {
                 let take = Entity::update_many()

@@ -160,7 +160,8 @@ pub(crate) mod answers {
         /// `None`: `success`.
         pub reply: Option<Vec<u8>>,
         pub reply_from: Option<i32>,
-        pub given_at: Option<i64>,
+        /// One of the `TO_` numbers of `messages.rs`.
+        pub given_to: Option<i32>,
         pub finished_at: Option<i64>,
         pub attempts: Vec<u8>,
     }
@@ -208,6 +209,7 @@ pub(crate) mod late_replies {
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub message_id: Vec<u8>,
+        #[sea_orm(primary_key, auto_increment = false)]
         pub reply_from: i32,
         pub created_at: i64,
         /// One of the `STATE_` numbers of `late_replies.rs`.

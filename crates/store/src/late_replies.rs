@@ -1,6 +1,7 @@
 //! Late replies: what a backend said when WeChat no longer waited, to be sent as customer-service messages.
 //!
-//! At most one for each message. It belongs to a node like a delivery does.
+//! At most one for each backend of a message; the engine sees to it that the user gets one of them. It belongs to a node like
+//! a delivery does.
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
@@ -58,7 +59,7 @@ impl LateReplyState {
 }
 
 impl Store {
-    /// Keeps a late reply. False: there is one for this message already, and it stays.
+    /// Keeps a late reply. False: there is one of this backend already, and it stays.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -67,7 +68,7 @@ impl Store {
         self.database
             .write(|tx| async move {
                 let tx = &*tx;
-                let known = Entity::find_by_id(reply.message_id.0.to_vec()).select_only().column(Column::State);
+                let known = Entity::find().filter(one(reply)).select_only().column(Column::State);
                 if known.into_tuple::<i32>().one(tx).await?.is_some() {
                     return Ok(false);
                 }
@@ -82,6 +83,7 @@ impl Store {
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn late_replies(&self, ids: &[MessageId]) -> Result<Vec<LateReply>, StoreError> {
         let query = Entity::find().filter(Column::MessageId.is_in(bytes_of(ids)));
+        let query = query.order_by_asc(Column::CreatedAt).order_by_asc(Column::ReplyFrom);
         limited(query.all(self.database.reader())).await?.into_iter().map(late_reply_from).collect()
     }
 
@@ -105,6 +107,7 @@ impl Store {
                 let take = Entity::update_many()
                     .set(ActiveModel { node: Set(Some(node.0.to_vec())), ..Default::default() })
                     .filter(Column::MessageId.eq(row.message_id.clone()))
+                    .filter(Column::ReplyFrom.eq(row.reply_from))
                     .filter(free.clone());
                 if take.exec(tx).await?.rows_affected == 1 {
                     taken.push(row);
@@ -132,9 +135,14 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub async fn settle_late_reply(&self, reply: &LateReply, kept: Option<NodeId>) -> Result<(), StoreError> {
         let row = ActiveModel { node: Set(kept.map(|node| node.0.to_vec())), ..late_reply_row(reply) };
-        let update = Entity::update_many().set(row).filter(Column::MessageId.eq(reply.message_id.0.to_vec()));
+        let update = Entity::update_many().set(row).filter(one(reply));
         limited(update.exec(self.database.writer())).await.map(drop)
     }
+}
+
+fn one(reply: &LateReply) -> Condition {
+    let from = i32::try_from(reply.reply_from).unwrap_or(i32::MAX);
+    Condition::all().add(Column::MessageId.eq(reply.message_id.0.to_vec())).add(Column::ReplyFrom.eq(from))
 }
 
 fn late_reply_row(reply: &LateReply) -> ActiveModel {

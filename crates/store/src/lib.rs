@@ -54,7 +54,7 @@ pub use error::StoreError;
 pub use ids::{BackendId, MessageId, NoMessageId, NodeId};
 pub use journal::{Journal, JournalWriter, SharedAnswer, Written};
 pub use late_replies::{LateReply, LateReplyState};
-pub use messages::{Answer, MAX_LABEL_BYTES, Message, MessageFilter, MessageState};
+pub use messages::{Answer, MAX_LABEL_BYTES, Message, MessageFilter, MessageState, Recipient};
 pub use seal::Keyring;
 pub use settings::MAX_SETTING_NAME_BYTES;
 pub use store::Store;

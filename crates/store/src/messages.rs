@@ -42,6 +42,35 @@ pub struct Message {
     pub body: Bytes,
 }
 
+/// Who got an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipient {
+    /// WeChat, which shows it to the user.
+    Wechat,
+    /// The user, as a late reply, because no try of WeChat came for it.
+    User,
+}
+
+const TO_WECHAT: i32 = 0;
+const TO_USER: i32 = 1;
+
+impl Recipient {
+    fn number(self) -> i32 {
+        match self {
+            Self::Wechat => TO_WECHAT,
+            Self::User => TO_USER,
+        }
+    }
+
+    fn read(number: i32) -> Result<Self, StoreError> {
+        match number {
+            TO_WECHAT => Ok(Self::Wechat),
+            TO_USER => Ok(Self::User),
+            _ => Err(StoreError::corrupt("an answer was given to somebody that this version does not know")),
+        }
+    }
+}
+
 /// What a message was answered, and how its backends took it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -53,8 +82,8 @@ pub struct Answer {
     pub reply: Option<Vec<u8>>,
     /// Which backend it came from, counted from 0.
     pub reply_from: Option<u32>,
-    /// When WeChat was given it; `None`: nobody has asked for it yet.
-    pub given_at: Option<Timestamp>,
+    /// Who has it; `None`: nobody yet.
+    pub given_to: Option<Recipient>,
     /// When the last backend of the first forwarding was done.
     pub finished_at: Option<Timestamp>,
     /// The first tries, as the engine writes them down.
@@ -70,7 +99,7 @@ impl Answer {
             decided_at: now,
             reply: None,
             reply_from: None,
-            given_at: Some(now),
+            given_to: Some(Recipient::Wechat),
             finished_at: None,
             attempts: b"[]".to_vec(),
         }
@@ -139,17 +168,19 @@ impl Store {
         limited(query.all(self.database.reader())).await?.into_iter().map(answer_from).collect()
     }
 
-    /// Takes the right to give the answer away: true for exactly one of all who try.
+    /// Takes the right to give the answer to `to`, unless somebody has it. Gives who has it then; `None`: there is no answer.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn give_answer(&self, id: MessageId, now: Timestamp) -> Result<bool, StoreError> {
-        let given = answers::ActiveModel { given_at: Set(Some(now.as_millis())), ..Default::default() };
+    pub async fn give_answer(&self, id: MessageId, to: Recipient) -> Result<Option<Recipient>, StoreError> {
         let update = answers::Entity::update_many()
-            .set(given)
+            .set(answers::ActiveModel { given_to: Set(Some(to.number())), ..Default::default() })
             .filter(answers::Column::MessageId.eq(id.0.to_vec()))
-            .filter(answers::Column::GivenAt.is_null());
-        Ok(limited(update.exec(self.database.writer())).await?.rows_affected == 1)
+            .filter(answers::Column::GivenTo.is_null());
+        if limited(update.exec(self.database.writer())).await?.rows_affected == 1 {
+            return Ok(Some(to));
+        }
+        Ok(self.answer(id).await?.and_then(|answer| answer.given_to))
     }
 
     /// Messages that `node` received since `since` and did not finish, the oldest first, up to `limit` after `after`.
@@ -267,14 +298,17 @@ fn of_this_message(column: impl IntoColumnRef) -> Expr {
 }
 
 fn condition(filter: &MessageFilter) -> Condition {
-    let label = |text: &Option<String>| text.as_ref().map(|text| cut(text).as_bytes().to_vec());
-    let is = |column: messages::Column, text: &Option<String>| label(text).map(|bytes| column.eq(bytes));
+    let is =
+        |column: messages::Column, text: &Option<String>| text.as_ref().map(|text| column.eq(text.as_bytes().to_vec()));
+    let label = |column: messages::Column, text: &Option<String>| {
+        text.as_ref().map(|text| column.eq(cut(text).as_bytes().to_vec()))
+    };
     Condition::all()
         .add_option(is(messages::Column::AppKey, &filter.app_key))
         .add_option(is(messages::Column::Appid, &filter.appid))
-        .add_option(is(messages::Column::MsgType, &filter.msg_type))
-        .add_option(is(messages::Column::Event, &filter.event))
-        .add_option(is(messages::Column::Openid, &filter.openid))
+        .add_option(label(messages::Column::MsgType, &filter.msg_type))
+        .add_option(label(messages::Column::Event, &filter.event))
+        .add_option(label(messages::Column::Openid, &filter.openid))
         .add_option(filter.since.map(|since| messages::Column::ReceivedAt.gte(since.as_millis())))
         .add_option(filter.until.map(|until| messages::Column::ReceivedAt.lt(until.as_millis())))
         .add_option(filter.state.map(in_state))
@@ -333,7 +367,7 @@ pub(crate) fn answer_row(answer: &Answer) -> answers::ActiveModel {
         decided_at: Set(answer.decided_at.as_millis()),
         reply: Set(answer.reply.clone()),
         reply_from: Set(answer.reply_from.map(|position| i32::try_from(position).unwrap_or(i32::MAX))),
-        given_at: Set(answer.given_at.map(Timestamp::as_millis)),
+        given_to: Set(answer.given_to.map(Recipient::number)),
         finished_at: Set(answer.finished_at.map(Timestamp::as_millis)),
         attempts: Set(answer.attempts.clone()),
     }
@@ -345,7 +379,7 @@ fn answer_from(row: answers::Model) -> Result<Answer, StoreError> {
         decided_at: Timestamp::from_millis(row.decided_at),
         reply: row.reply,
         reply_from: row.reply_from.and_then(|position| u32::try_from(position).ok()),
-        given_at: row.given_at.map(Timestamp::from_millis),
+        given_to: row.given_to.map(Recipient::read).transpose()?,
         finished_at: row.finished_at.map(Timestamp::from_millis),
         attempts: row.attempts,
     })

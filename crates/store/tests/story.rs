@@ -1,4 +1,4 @@
-//! The same story on every database: nodes start, teams register, tokens are renewed, changes travel.
+//! The same story on every database: nodes start, teams register, tokens are renewed, changes travel, callbacks are kept.
 //!
 //! SQLite runs always. PostgreSQL and MariaDB need a server where the test may create databases: its URL without a
 //! database in `WECHAT_PROXY_TEST_POSTGRES` and `WECHAT_PROXY_TEST_MYSQL`; `scripts/test` starts both.
@@ -11,8 +11,18 @@ mod apps;
 mod changes;
 #[path = "story/credentials.rs"]
 mod credentials;
+#[path = "story/deliveries.rs"]
+mod deliveries;
 #[path = "story/engines.rs"]
 mod engines;
+#[path = "story/journal.rs"]
+mod journal;
+#[path = "story/late_replies.rs"]
+mod late_replies;
+#[path = "story/messages.rs"]
+mod messages;
+#[path = "story/nodes.rs"]
+mod nodes;
 #[path = "story/opening.rs"]
 mod opening;
 
@@ -64,5 +74,53 @@ async fn tell(engine: Engine) {
     changes::concurrent_writers_are_all_heard(&engine.fresh().await).await;
     changes::a_late_commit_is_heard(&engine.fresh().await).await;
     changes::pruning_keeps_the_count(&engine.fresh().await).await;
+    // Each in a box: one future of them all is too much for a thread's stack.
+    Box::pin(tell_of_journal(&engine)).await;
+    Box::pin(tell_of_messages(&engine)).await;
+    Box::pin(tell_of_deliveries(&engine)).await;
+    Box::pin(tell_of_late_replies(&engine)).await;
+    Box::pin(tell_of_nodes(&engine)).await;
     engine.clean().await;
+}
+
+async fn tell_of_journal(engine: &Engine) {
+    journal::what_waits_together_is_one_commit(&engine.fresh().await).await;
+    journal::two_journals_at_once_and_one_of_them_has_it(&engine.fresh().await).await;
+    journal::the_first_answer_stays_and_is_brought_up_to_date(&engine.fresh().await).await;
+    journal::a_delivery_that_is_known_stays_as_it_is(&engine.fresh().await).await;
+    journal::what_is_large_fits(&engine.fresh().await).await;
+    journal::a_group_that_fails_is_written_by_nobody(&engine.fresh().await).await;
+    journal::at_the_end_what_waits_is_written_and_nothing_more_is_taken(&engine.fresh().await).await;
+}
+
+async fn tell_of_messages(engine: &Engine) {
+    messages::a_message_comes_back_as_it_was_stored(&engine.fresh().await).await;
+    messages::all_who_want_the_answer_are_told_the_same_holder(&engine.fresh().await).await;
+    messages::what_a_node_left_unfinished_is_taken_over_once(&engine.fresh().await).await;
+    messages::messages_are_listed_by_what_is_asked_for(&engine.fresh().await).await;
+    messages::every_message_is_in_one_state(&engine.fresh().await).await;
+    messages::pages_follow_each_other_without_gaps(&engine.fresh().await).await;
+    messages::old_messages_go_with_all_that_belongs_to_them(&engine.fresh().await).await;
+}
+
+async fn tell_of_deliveries(engine: &Engine) {
+    deliveries::two_nodes_take_each_row_once_and_the_longest_due_first(&engine.fresh().await).await;
+    deliveries::rows_that_are_due_together_are_taken_by_age(&engine.fresh().await).await;
+    deliveries::who_has_a_delivery_settles_it_and_nobody_else(&engine.fresh().await).await;
+    deliveries::what_was_not_tried_is_given_back(&engine.fresh().await).await;
+    deliveries::what_a_dead_node_has_is_anybodys(&engine.fresh().await).await;
+    deliveries::a_backend_that_is_down_moves_everything_on_by_a_step(&engine.fresh().await).await;
+    deliveries::a_backend_that_is_back_gets_what_did_not_reach_it_by_age(&engine.fresh().await).await;
+    deliveries::what_is_over_can_be_renewed(&engine.fresh().await).await;
+}
+
+async fn tell_of_late_replies(engine: &Engine) {
+    late_replies::one_late_reply_of_each_backend_is_kept(&engine.fresh().await).await;
+    late_replies::two_nodes_take_each_late_reply_once(&engine.fresh().await).await;
+    late_replies::a_late_reply_goes_on_where_it_was_left(&engine.fresh().await).await;
+}
+
+async fn tell_of_nodes(engine: &Engine) {
+    nodes::a_node_is_alive_until_the_moment_it_named(&engine.fresh().await).await;
+    nodes::only_on_a_database_for_one_node_the_others_are_ended(&engine.fresh().await).await;
 }

@@ -176,13 +176,15 @@ fn message_id(registered: &Registered, opened: &OpenedBody) -> MessageId {
     // What nobody has verified must not take the place of a message that somebody will.
     hash.update(if opened.is_verified { b"\0verified\0" } else { b"\0unchecked" });
     let push = opened.push.as_ref();
-    // The apps of a WeCom corp, which stands in ToUserName, share its corpid, get the same events, and number their messages
-    // each for itself.
+    // The apps of a WeCom corp number their messages each for itself.
+    if let Some(agent) = push.and_then(Push::agent_id) {
+        hash.update(b"\0AgentID\0");
+        hash.update(agent);
+    }
+    // And they get the same events of the corp, which stands in ToUserName.
     if push.and_then(Push::to_user_name) == Some(registered.app.appid.as_str()) {
         hash.update(b"\0key\0");
         hash.update(&registered.app.key);
-        hash.update(b"\0AgentID\0");
-        hash.update(push.and_then(Push::agent_id).unwrap_or_default());
     }
     match push.map(Push::identity) {
         Some(Identity::MsgId(id)) => {

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use papaya::HashMap;
-use store::{Journal, MessageId, StoreError, Timestamp};
+use store::{Journal, MessageId, Recipient, StoreError, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use wechat::document::Format;
 
@@ -196,10 +196,14 @@ impl Intake {
         match running.give_to_wechat() {
             GivenTo::Wechat => Ok(Some(reply)),
             GivenTo::User => Ok(None),
-            // Nobody waited when it was decided: this try takes it, if no other node has given it to the user.
+            // Nobody waited when it was decided: this try takes it, if another node has not given it to the user.
             GivenTo::WechatFirst => {
-                let is_ours = self.0.store.give_answer(running.id, self.0.clock.now()).await?;
-                Ok(is_ours.then_some(reply))
+                let holder = self.0.store.give_answer(running.id, Recipient::Wechat).await?;
+                if holder == Some(Recipient::User) {
+                    running.was_given(Recipient::User);
+                    return Ok(None);
+                }
+                Ok(Some(reply))
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use store::{MessageId, StoreError, Timestamp};
+use store::{MessageId, Recipient, StoreError, Timestamp};
 use tokio::sync::watch;
 
 /// How far WeChat's tries are apart.
@@ -99,6 +99,15 @@ impl Running {
     /// The user gets the answer, unless WeChat has it.
     pub(super) fn give_to_user(&self) -> bool {
         self.given.compare_exchange(NOBODY, USER, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    /// Another process gave the answer away.
+    pub(super) fn was_given(&self, to: Recipient) {
+        let number = match to {
+            Recipient::Wechat => WECHAT,
+            Recipient::User => USER,
+        };
+        self.given.store(number, Ordering::SeqCst);
     }
 
     pub(super) fn is_given(&self) -> bool {

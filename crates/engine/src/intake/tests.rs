@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use store::{Journal, LateReplyState, MessageFilter, MessageState};
+use store::{Journal, LateReplyState, MessageFilter, MessageState, Recipient};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
@@ -221,7 +221,8 @@ async fn a_reply_that_nobody_fetched_outlives_its_node() {
     let message = store.messages(&MessageFilter::default(), None, 1).await.unwrap().remove(0);
     let late = store.late_replies(&[message.id]).await.unwrap();
     assert_eq!((late.len(), late[0].state), (1, LateReplyState::Pending(scene.clock.now())));
-    assert!(!store.give_answer(message.id, NOW).await.unwrap(), "WeChat does not get it any more");
+    let holder = store.give_answer(message.id, Recipient::Wechat).await.unwrap();
+    assert_eq!(holder, Some(Recipient::User), "WeChat does not get it any more");
 }
 
 /// WeChat's tries and the recovery look at the same messages at once: no backend is forgotten.

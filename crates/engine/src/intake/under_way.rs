@@ -104,8 +104,8 @@ impl UnderWay {
 
     /// Tells who waits here what is on disk.
     fn adopt(&self, answer: Answer) {
-        if answer.given_at.is_some() {
-            self.running.give_to_wechat();
+        if let Some(to) = answer.given_to {
+            self.running.was_given(to);
         }
         self.running.publish(Outcome::Decided(answer.reply.map(Bytes::from)));
     }

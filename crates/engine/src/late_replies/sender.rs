@@ -14,7 +14,7 @@ use wechat::errcode::ErrorClass;
 
 use super::LateReplies;
 use super::pieces::{Outcome, Pieces};
-use crate::apps::{Registered, Wanted};
+use crate::apps::{Registered, Wanted as WantedToken};
 use crate::foundation::{AFTER_FAILURE, until_stored};
 use crate::messages::{from_json, to_json};
 use crate::upstream::UpstreamError;
@@ -30,6 +30,14 @@ const PAUSES: [u64; 3] = [5, 30, 120];
 
 /// While the message itself is not answered yet, how long until the next look.
 const NOT_YET: Duration = Duration::from_secs(1);
+
+/// Whether a late reply is still to be sent.
+enum Wanted {
+    Yes,
+    No(&'static str),
+    /// The message itself is not answered yet.
+    NotYetKnown,
+}
 
 /// Why a piece did not reach the user.
 enum NotSent {
@@ -71,14 +79,11 @@ impl LateReplies {
 
     async fn send(&self, mut reply: LateReply) {
         let pieces: Pieces = from_json(&reply.pieces);
-        match self.0.store.answer(reply.message_id).await {
+        match self.is_wanted(&reply, &pieces).await {
             Err(error) => return self.not_sent(reply, NotSent::Later(error.to_string())).await,
-            Ok(None) => return self.postpone(reply).await,
-            Ok(Some(answer)) if answer.reply.is_some() && !pieces.is_answer => {
-                let reason = "the message has a reply already".to_owned();
-                return self.not_sent(reply, NotSent::Never(reason)).await;
-            }
-            Ok(Some(_)) => {}
+            Ok(Wanted::NotYetKnown) => return self.postpone(reply).await,
+            Ok(Wanted::No(reason)) => return self.not_sent(reply, NotSent::Never(reason.to_owned())).await,
+            Ok(Wanted::Yes) => {}
         }
         while let Some(body) = usize::try_from(reply.sent).ok().and_then(|sent| pieces.bodies.get(sent)) {
             if let Err(reason) = self.send_piece(&reply, pieces.wecom, body).await {
@@ -93,6 +98,22 @@ impl LateReplies {
         self.0.metrics.late_reply("sent");
         tracing::info!(id = %reply.message_id, "a late reply was sent to the user");
         self.settle(&reply, None).await;
+    }
+
+    /// Whether the user has no other reply to the message, and will get none.
+    async fn is_wanted(&self, reply: &LateReply, pieces: &Pieces) -> Result<Wanted, StoreError> {
+        let Some(answer) = self.0.store.answer(reply.message_id).await? else { return Ok(Wanted::NotYetKnown) };
+        if pieces.is_answer {
+            return Ok(Wanted::Yes);
+        }
+        if answer.reply.is_some() {
+            return Ok(Wanted::No("the message has a reply already"));
+        }
+        // They come in the order in which they were made.
+        let all = self.0.store.late_replies(&[reply.message_id]).await?;
+        let mut before = all.iter().take_while(|other| other.reply_from != reply.reply_from);
+        let is_first = before.all(|other| other.state == LateReplyState::Failed);
+        Ok(if is_first { Wanted::Yes } else { Wanted::No("another backend's late reply came before") })
     }
 
     /// WeChat may still get another backend's reply: then this one is not needed.
@@ -137,7 +158,7 @@ impl LateReplies {
 
     /// With the current token; if WeChat calls it dead, once more with another.
     async fn send_with_token(&self, registered: &Arc<Registered>, wecom: bool, body: &str) -> Result<(), NotSent> {
-        let wanted = if wecom { Wanted::WecomToken } else { Wanted::AccessToken };
+        let wanted = if wecom { WantedToken::WecomToken } else { WantedToken::AccessToken };
         let slot = registered.slot(wanted, &self.0.slots);
         let mut current = self.0.credentials.valid(slot).await.map_err(|error| NotSent::Later(error.to_string()))?;
         let mut is_healed = false;

@@ -23,7 +23,7 @@ impl MigrationTrait for Migration {
         nodes(manager).await?;
         index(manager, "messages_received_at", Messages::Table, &[Messages::ReceivedAt]).await?;
         index(manager, "deliveries_due", Deliveries::Table, &[Deliveries::DueAt]).await?;
-        let lane = [Deliveries::Backend, Deliveries::DueAt];
+        let lane = [Deliveries::Backend, Deliveries::DueAt, Deliveries::ReceivedAt];
         index(manager, "deliveries_lane", Deliveries::Table, &lane).await?;
         index(manager, "late_replies_due", LateReplies::Table, &[LateReplies::DueAt]).await
     }
@@ -55,7 +55,7 @@ async fn answers(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(ColumnDef::new(Answers::DecidedAt).big_integer().not_null())
         .col(long_bytes(manager, Answers::Reply))
         .col(ColumnDef::new(Answers::ReplyFrom).integer())
-        .col(ColumnDef::new(Answers::GivenAt).big_integer())
+        .col(ColumnDef::new(Answers::GivenTo).integer())
         .col(ColumnDef::new(Answers::FinishedAt).big_integer())
         .col(long_bytes(manager, Answers::Attempts).not_null())
         .take();
@@ -86,7 +86,7 @@ async fn late_replies(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
         .table(LateReplies::Table)
         .if_not_exists()
-        .col(ColumnDef::new(LateReplies::MessageId).var_binary(ID).not_null().primary_key())
+        .col(ColumnDef::new(LateReplies::MessageId).var_binary(ID).not_null())
         .col(ColumnDef::new(LateReplies::ReplyFrom).integer().not_null())
         .col(ColumnDef::new(LateReplies::CreatedAt).big_integer().not_null())
         .col(ColumnDef::new(LateReplies::State).integer().not_null())
@@ -96,6 +96,7 @@ async fn late_replies(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(ColumnDef::new(LateReplies::Node).var_binary(ID))
         .col(long_bytes(manager, LateReplies::Pieces).not_null())
         .col(long_bytes(manager, LateReplies::Outcome).not_null())
+        .primary_key(Index::create().col(LateReplies::MessageId).col(LateReplies::ReplyFrom))
         .take();
     manager.create_table(table).await
 }
@@ -132,7 +133,7 @@ enum Answers {
     DecidedAt,
     Reply,
     ReplyFrom,
-    GivenAt,
+    GivenTo,
     FinishedAt,
     Attempts,
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
-use store::{Answer, StoreError, Written};
+use store::{Answer, Recipient, StoreError, Written};
 
 use super::{Course, Decided, Event};
 use crate::foundation::AFTER_FAILURE;
@@ -31,7 +31,7 @@ impl Course {
             answer.decided_at = now;
             answer.reply = reply.map(|bytes| bytes.to_vec());
             answer.reply_from = reply_from;
-            answer.given_at = is_given.then_some(now);
+            answer.given_to = is_given.then_some(Recipient::Wechat);
             answer.attempts = attempts;
         }
         self.write_answer();
@@ -86,7 +86,9 @@ impl Course {
         let Some(mut theirs) = theirs else { return self.fetch_theirs() };
         let reply = theirs.reply.clone().map(Bytes::from);
         self.decided = Decided::Theirs { is_reply: reply.is_some() };
-        self.running.give_to_wechat();
+        if let Some(to) = theirs.given_to {
+            self.running.was_given(to);
+        }
         self.running.publish(Outcome::Decided(reply));
         theirs.attempts = to_json(&self.attempts);
         theirs.finished_at = None;

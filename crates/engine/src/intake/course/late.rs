@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use store::Recipient;
+
 use super::{Course, Decided, Event, LateStep};
 use crate::foundation::until_stored;
 use crate::intake::order::Decision;
@@ -58,18 +60,24 @@ impl Course {
         }
         let (inner, id) = (Arc::clone(&self.inner), self.callback.message.id);
         self.work.push(Box::pin(async move {
-            let give = || inner.store.give_answer(id, inner.clock.now());
-            Event::TakenForLate(until_stored("who gives an answer", give).await)
+            let give = || inner.store.give_answer(id, Recipient::User);
+            Event::Given(until_stored("who gets an answer", give).await)
         }));
     }
 
-    pub(super) fn taken_for_late(&mut self, is_ours: bool) {
+    pub(super) fn given(&mut self, to: Option<Recipient>) {
+        if to != Some(Recipient::User) {
+            // A try of WeChat came for it on another node.
+            self.running.was_given(Recipient::Wechat);
+            self.late = LateStep::Over;
+            return;
+        }
         let decided = match self.decision {
             Some(Decision::Reply(place)) => Some(place),
             // From before a restart: the only one that is kept.
             _ => self.replies.iter().position(Option::is_some),
         };
-        match decided.filter(|_| is_ours) {
+        match decided {
             Some(place) => self.hand_over(place, true),
             None => self.late = LateStep::Over,
         }

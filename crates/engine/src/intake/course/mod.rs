@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
-use store::{Answer, DeliveryState, SharedAnswer, StoreError, Timestamp, Written};
+use store::{Answer, DeliveryState, Recipient, SharedAnswer, StoreError, Timestamp, Written};
 
 use super::Inner;
 use super::order::{Call, Decision, decide};
@@ -33,7 +33,7 @@ enum Event {
     Updated,
     TimeIsUp,
     NobodyCame,
-    TakenForLate(bool),
+    Given(Option<Recipient>),
     LateWritten,
 }
 
@@ -100,7 +100,7 @@ impl Course {
             decided_at: Timestamp::ZERO,
             reply: None,
             reply_from: None,
-            given_at: None,
+            given_to: None,
             finished_at: None,
             attempts: Vec::new(),
         };
@@ -188,7 +188,7 @@ impl Course {
             Event::Updated => self.finished = true,
             Event::TimeIsUp => self.time_is_up = true,
             Event::NobodyCame => self.nobody_came(),
-            Event::TakenForLate(is_ours) => self.taken_for_late(is_ours),
+            Event::Given(to) => self.given(to),
             Event::LateWritten => self.late = LateStep::Over,
         }
     }
