@@ -83,7 +83,7 @@ impl Course {
         }
     }
 
-    fn hand_over(&mut self, place: usize, is_answer: bool) {
+    pub(super) fn hand_over(&mut self, place: usize, is_answer: bool) {
         self.late = LateStep::HandingOver;
         let reply = self.replies.get_mut(place).and_then(Option::take);
         let (inner, callback) = (Arc::clone(&self.inner), Arc::clone(&self.callback));

@@ -128,10 +128,13 @@ impl Course {
     /// The message has its answer already (from before a restart): only what is missing is done.
     pub(super) fn answered(mut self, answer: Answer) -> Self {
         self.decided = Decided::Theirs { is_reply: answer.reply.is_some() };
-        if let (Some(reply), Some(place)) =
-            (&answer.reply, answer.reply_from.and_then(|place| usize::try_from(place).ok()))
-        {
+        let place = answer.reply_from.and_then(|place| usize::try_from(place).ok());
+        if let (Some(reply), Some(place)) = (&answer.reply, place) {
             self.keep(place, Usable::stored(&self.callback, reply));
+            if answer.given_to == Some(Recipient::User) {
+                // The process died between taking the answer for the user and handing it over; twice does no harm.
+                self.hand_over(place, true);
+            }
         }
         self.answer = Arc::new(std::sync::Mutex::new(answer));
         self
