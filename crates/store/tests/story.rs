@@ -48,6 +48,20 @@ async fn mariadb() {
 }
 
 async fn tell(engine: Engine) {
+    // Each in a box: one future of them all is too much for a thread's stack.
+    Box::pin(tell_of_opening(&engine)).await;
+    Box::pin(tell_of_apps(&engine)).await;
+    Box::pin(tell_of_credentials(&engine)).await;
+    Box::pin(tell_of_changes(&engine)).await;
+    Box::pin(tell_of_journal(&engine)).await;
+    Box::pin(tell_of_messages(&engine)).await;
+    Box::pin(tell_of_deliveries(&engine)).await;
+    Box::pin(tell_of_late_replies(&engine)).await;
+    Box::pin(tell_of_nodes(&engine)).await;
+    engine.clean().await;
+}
+
+async fn tell_of_opening(engine: &Engine) {
     opening::several_nodes_start_at_once(&engine.fresh().await).await;
     opening::another_master_key_is_refused_and_nothing_is_written(&engine.fresh().await).await;
     opening::two_new_keys_at_once_and_one_wins(&engine.fresh().await).await;
@@ -55,7 +69,9 @@ async fn tell(engine: Engine) {
     opening::a_newer_schema_is_left_alone(&engine.fresh().await).await;
     opening::what_is_wrong_with_a_server_is_said(&engine.fresh().await).await;
     opening::settings_and_health(&engine.fresh().await).await;
+}
 
+async fn tell_of_apps(engine: &Engine) {
     apps::keys_are_told_apart_byte_by_byte(&engine.fresh().await).await;
     apps::everything_comes_back_as_it_was_stored(&engine.fresh().await).await;
     apps::the_second_of_two_updates_is_refused(&engine.fresh().await).await;
@@ -63,24 +79,21 @@ async fn tell(engine: Engine) {
     apps::the_same_key_is_registered_once(&engine.fresh().await).await;
     apps::registrations_expire(&engine.fresh().await).await;
     apps::values_do_not_open_in_another_row(&engine.fresh().await).await;
+}
 
+async fn tell_of_credentials(engine: &Engine) {
     credentials::one_of_fifty_claimants_wins(&engine.fresh().await).await;
     credentials::a_lease_is_taken_over_after_its_end(&engine.fresh().await).await;
     credentials::a_failure_keeps_the_value_and_stops_those_who_have_not_seen_it(&engine.fresh().await).await;
     credentials::what_is_due(&engine.fresh().await).await;
     credentials::clearing_and_forgetting(&engine.fresh().await).await;
+}
 
+async fn tell_of_changes(engine: &Engine) {
     changes::every_write_is_announced(&engine.fresh().await).await;
     changes::concurrent_writers_are_all_heard(&engine.fresh().await).await;
     changes::a_late_commit_is_heard(&engine.fresh().await).await;
     changes::pruning_keeps_the_count(&engine.fresh().await).await;
-    // Each in a box: one future of them all is too much for a thread's stack.
-    Box::pin(tell_of_journal(&engine)).await;
-    Box::pin(tell_of_messages(&engine)).await;
-    Box::pin(tell_of_deliveries(&engine)).await;
-    Box::pin(tell_of_late_replies(&engine)).await;
-    Box::pin(tell_of_nodes(&engine)).await;
-    engine.clean().await;
 }
 
 async fn tell_of_journal(engine: &Engine) {

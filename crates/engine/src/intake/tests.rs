@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use store::{Journal, LateReplyState, MessageFilter, MessageState, Recipient};
+use store::{Answer, Journal, LateReplyState, MessageFilter, MessageState, NodeId, Recipient};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
@@ -14,9 +14,9 @@ use super::{Intake, IntakeError, Received, Reply, Ways};
 use crate::backends::{Backends, CallUrls};
 use crate::clock::{Clock, ManualClock};
 use crate::deliveries::Deliveries;
-use crate::late_replies::tests::node::{NOW, Node};
+use crate::late_replies::tests::node::{NOW, Node, callback};
 use crate::late_replies::tests::peer::{Arrived, Peer, Told};
-use crate::messages::{Attempt, from_json};
+use crate::messages::{Attempt, from_json, to_json};
 
 /// Longer than anything here takes.
 const TOO_LONG: Duration = Duration::from_secs(30);
@@ -223,6 +223,33 @@ async fn a_reply_that_nobody_fetched_outlives_its_node() {
     assert_eq!((late.len(), late[0].state), (1, LateReplyState::Pending(scene.clock.now())));
     let holder = store.give_answer(message.id, Recipient::Wechat).await.unwrap();
     assert_eq!(holder, Some(Recipient::User), "WeChat does not get it any more");
+}
+
+/// The moment between two writes: the answer is the user's, and his message is not written down yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reply_that_was_meant_for_the_user_when_its_node_died_goes_to_him() {
+    const DEAD: NodeId = NodeId([9; 16]);
+    let scene = scene();
+    let backend = Peer::start(says("again"));
+    let desk = scene.desk().await;
+    let elements = "<MsgType>text</MsgType><Content>hi</Content><MsgId>1</MsgId>";
+    let message = callback(1, NOW, &[backend.at("/a")], elements);
+    let reply = "<xml><ToUserName>oUser</ToUserName><FromUserName>gh_1</FromUserName><CreateTime>1</CreateTime>\
+                 <MsgType>text</MsgType><Content>late</Content></xml>";
+    let answer = Answer {
+        reply: Some(reply.into()),
+        reply_from: Some(0),
+        given_to: Some(Recipient::User),
+        attempts: to_json(&[Attempt { attempt: 1, ..Attempt::default() }]),
+        ..Answer::success(message.message.id, NOW)
+    };
+    desk.node.keep(&message, Some(answer)).await;
+    desk.node.foundation.store.beat(DEAD, NOW).await.unwrap();
+    assert_eq!((message.message.node, desk.recover().await), (DEAD, 1));
+    desk.all_done(1).await;
+    let (late, _) = desk.node.late(&message).await.unwrap();
+    assert_eq!((late.state, late.reply_from), (LateReplyState::Pending(NOW), 0));
+    assert!(backend.arrived().is_empty(), "it had the message");
 }
 
 /// WeChat's tries and the recovery look at the same messages at once: no backend is forgotten.

@@ -9,8 +9,24 @@
 mod harness;
 
 mod bad_input;
+mod callbacks_backends;
+mod callbacks_bad_input;
+mod callbacks_duplicates;
+mod callbacks_forwarding;
+mod callbacks_nodes;
+mod callbacks_order;
+mod callbacks_public;
+mod callbacks_records;
+mod callbacks_replies;
+mod callbacks_restarts;
+mod callbacks_tries;
+mod callbacks_url_check;
 mod command_line;
+mod deliveries_database;
+mod deliveries_schedule;
 mod guard;
+mod late_replies;
+mod late_replies_sandbox;
 mod nodes;
 mod operation;
 mod registration;

@@ -1,12 +1,15 @@
 //! What the tests are made of: servers, peers, databases, callers; and waiting for a condition instead of sleeping.
 
+pub(crate) mod backend;
 pub(crate) mod caller;
 pub(crate) mod databases;
 pub(crate) mod fake_wechat;
 pub(crate) mod playground;
 pub(crate) mod process;
 pub(crate) mod relay;
+pub(crate) mod scene;
 pub(crate) mod server;
+pub(crate) mod wechat_pushes;
 
 use std::time::{Duration, Instant};
 
