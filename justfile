@@ -13,7 +13,7 @@ dev *ARGS:
 demo *ARGS:
     cargo run --release --bin wechat-proxy -- sandbox {{ARGS}}
 
-# Run all tests, or one part: rust, clients, pages
+# Run all tests, or one part: rust, fuzz, clients, pages
 test *PART:
     scripts/test {{PART}}
 
@@ -23,7 +23,11 @@ lint:
     cargo clippy --workspace --all-targets -- -D warnings
     cargo deny check bans licenses sources
 
-# Compare with nginx
+# Try random bytes on the parsers: how many seconds each, which targets
+fuzz *ARGS:
+    scripts/fuzz {{ARGS}}
+
+# Compare with nginx, all or one part: reads, callbacks
 bench *ARGS:
     scripts/bench {{ARGS}}
 

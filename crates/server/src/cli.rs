@@ -182,7 +182,7 @@ pub struct Options {
     /// No api keys on a public or LAN address, for a network that is trusted as a whole
     #[arg(long, global = true, action = ArgAction::SetTrue)]
     pub open: bool,
-    /// How long messages and their records are kept: 7d, 36h, 90m [default: 7d]
+    /// How long messages and their records are kept, at least 1h: 7d, 36h, 90m [default: 7d]
     #[arg(long, global = true, value_name = "TIME")]
     pub retention: Option<String>,
     /// text or json [default: text on a terminal, else json]

@@ -85,6 +85,9 @@ pub enum NotTaken {
     /// A status that is no success.
     #[error("HTTP status {0}")]
     Status(u16),
+    /// There is nobody any more for whom it would be called.
+    #[error("its registration is gone; it was not called")]
+    Unregistered,
     /// 410: it wants no more of this message.
     #[error("HTTP status 410: the backend wants this message no more")]
     Gone,
@@ -115,6 +118,7 @@ impl NotTaken {
             Self::TimedOut(_) => "timeout",
             Self::Broken(_) => "broken",
             Self::Status(_) => "http_status",
+            Self::Unregistered => "unregistered",
             Self::Gone => "gone",
         }
     }

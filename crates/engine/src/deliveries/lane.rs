@@ -101,6 +101,7 @@ impl Lane {
                 delivery.unreachable = reason.is_unreachable();
                 delivery.state = match reason {
                     NotTaken::Gone => DeliveryState::Refused,
+                    NotTaken::Unregistered => DeliveryState::Dead,
                     _ => schedule::after_failure(delivery.step, inner.clock.now(), &*inner.random),
                 };
                 if delivery.unreachable {
@@ -126,7 +127,7 @@ impl Lane {
     ) -> Result<Result<Taken, NotTaken>, StoreError> {
         let inner = &self.deliveries.0;
         let registered = inner.directory.find(&callback.message.app_key, inner.clock.now()).await?;
-        let Some(registered) = registered else { return Ok(Err(NotTaken::Gone)) };
+        let Some(registered) = registered else { return Ok(Err(NotTaken::Unregistered)) };
         let keys = registered.webhook_keys.as_ref();
         Ok(match callback.outgoing(place, number, keys, TIMEOUT) {
             Some((backend, outgoing)) => inner.backends.send(backend, outgoing).await,

@@ -138,7 +138,8 @@ impl Intake {
         let accepted = received.accept(registered, &self.0.ways.call_urls, self.0.node, now);
         let Arrival { callback, was_encrypted } = accepted.inspect_err(|_| self.0.metrics.callback("refused"))?;
         let format = callback.push.as_ref().map(wechat::message::Message::format);
-        let running = self.join_or_start(callback, registered, now)?;
+        let running = self.join_or_start(callback, registered, now);
+        let running = running.inspect_err(|_| self.0.metrics.callback("busy"))?;
         let reply = self.wait(&running, now).await;
         self.0.metrics.callback(match &reply {
             Ok(Some(_)) => "reply",

@@ -87,7 +87,9 @@ impl LateReplies {
             outcome: to_json(&outcome),
         };
         if self.0.store.insert_late_reply(&late).await? {
-            self.0.metrics.late_reply(if state == LateReplyState::Failed { "unsendable" } else { "accepted" });
+            if state == LateReplyState::Failed {
+                self.0.metrics.late_reply("unsendable");
+            }
             self.0.offered.notify_one();
         }
         Ok(())
