@@ -17,6 +17,9 @@ pub const MAX_KEY_LENGTH: usize = 64;
 /// Most values of one repeatable parameter.
 const MAX_REPEATED: usize = 100;
 
+/// The most backends of one message.
+pub const MAX_CALLS: usize = 20;
+
 /// What somebody asks `/register` to do. Well-formed; whether it may be done is the business of `apps`.
 #[derive(Debug)]
 pub struct Registration {
@@ -276,8 +279,9 @@ impl Reader<'_> {
     fn list(&mut self, name: &'static str, field: ListField) -> Vec<String> {
         let given: Vec<&str> =
             self.pairs.iter().filter(|(n, v)| n == name && !v.is_empty()).map(|(_, v)| &**v).collect();
-        if given.len() > MAX_REPEATED {
-            self.problem(name, "is given more than 100 times");
+        let most = if field == ListField::MsgCall { MAX_CALLS } else { MAX_REPEATED };
+        if given.len() > most {
+            self.problem(name, &format!("is given more than {most} times"));
             return Vec::new();
         }
         let mut values: Vec<String> = Vec::with_capacity(given.len());

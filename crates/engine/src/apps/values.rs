@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use store::{PayVersion, TokenMode};
+use wechat::envelope::EncodingAesKey;
 
 use super::allowed_host::AllowedHost;
 use super::parameters::{ListField, PlainField, SecretField};
@@ -84,7 +85,7 @@ pub(super) fn plain_value(field: PlainField, text: &str) -> Result<String, Strin
 pub(super) fn secret_value(field: SecretField, text: &str) -> Result<SecretString, String> {
     let good = match field {
         SecretField::Token => text.len() <= 64 && is_printable(text),
-        SecretField::Aes => is_encoding_aes_key(text),
+        SecretField::Aes => EncodingAesKey::parse(text).is_ok(),
         SecretField::MchKey => text.len() <= 128 && is_printable(text),
         SecretField::Apiv3Key => text.len() == 32 && is_printable(text),
         SecretField::MchPrivateKey | SecretField::MchCert => text.len() <= MAX_PEM && is_pem_or_base64(text),
@@ -123,11 +124,6 @@ fn backend_url(text: &str) -> Result<String, String> {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => Ok(text.to_owned()),
         _ => Err(wrong.to_owned()),
     }
-}
-
-/// 43 characters of base64: 32 bytes without their padding (`EncodingAESKey`, message encryption document).
-fn is_encoding_aes_key(text: &str) -> bool {
-    text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
 }
 
 fn is_printable(text: &str) -> bool {

@@ -7,13 +7,11 @@ use std::sync::{Arc, OnceLock};
 
 use url::Url;
 
+use crate::apps::parameters::MAX_CALLS;
 use crate::apps::{AllowedHost, Registered};
 
 /// The longest URL, in bytes.
 const MAX_URL: usize = 2048;
-
-/// The most backends of one message.
-pub const MAX_CALLS: usize = 20;
 
 /// Lists of calls that are remembered for one registration.
 const REMEMBERED: usize = 32;
