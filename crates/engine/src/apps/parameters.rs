@@ -281,7 +281,7 @@ impl Reader<'_> {
             self.pairs.iter().filter(|(n, v)| n == name && !v.is_empty()).map(|(_, v)| &**v).collect();
         let most = if field == ListField::MsgCall { MAX_CALLS } else { MAX_REPEATED };
         if given.len() > most {
-            self.problem(name, &format!("is given more than {most} times"));
+            self.problem(name, format!("is given more than {most} times"));
             return Vec::new();
         }
         let mut values: Vec<String> = Vec::with_capacity(given.len());

@@ -295,7 +295,7 @@ async fn what_nobody_needs_any_more_is_not_delivered() {
     courier.node.after(6);
     courier.work().await;
     assert!(backend.arrived().is_empty());
-    assert_eq!(courier.delivery(&of_gone).await.state, DeliveryState::Refused, "its registration is gone");
+    assert_eq!(courier.delivery(&of_gone).await.state, DeliveryState::Dead, "its registration is gone");
     assert_eq!(courier.delivery(&unknown).await.state, DeliveryState::Dead, "the message itself is gone");
     assert_eq!(courier.next().await, None);
 }
