@@ -19,8 +19,12 @@ const CLEAN_EVERY: Duration = Duration::from_secs(60);
 /// Between two batches of old records, so that what is alive goes first.
 const BETWEEN_BATCHES: Duration = Duration::from_millis(20);
 
-/// The shortest retention: what the recognition of repeated messages needs.
+/// The shortest retention that can be chosen.
 pub const SHORTEST_RETENTION: Duration = Duration::from_secs(3600);
+
+/// Whatever the retention: a request is believed from an hour before its timestamp until an hour after it, and its record is what
+/// tells that it came before. A little more, because clocks are set.
+const KEPT_AT_LEAST: Duration = Duration::from_secs(2 * 3600 + 600);
 
 /// One message as it is shown. Times are Unix seconds with a fraction.
 #[derive(Debug, Serialize)]
@@ -109,7 +113,7 @@ impl Records {
     /// On this foundation; they are removed after `retention`.
     #[must_use]
     pub fn new(foundation: Arc<Foundation>, deliveries: Deliveries, retention: Duration) -> Self {
-        Self { foundation, deliveries, retention }
+        Self { foundation, deliveries, retention: retention.max(KEPT_AT_LEAST) }
     }
 
     /// Up to `limit` messages, the newest first, after `after` (the last id of the page before). `None`: that one is no longer

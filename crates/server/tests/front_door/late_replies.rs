@@ -16,6 +16,9 @@ use crate::harness::server::Flags;
 use crate::harness::wechat_pushes::{
     AES, Pusher, TOKEN, USER, callback_url, element, event, fresh_msg_id, message, text,
 };
+use crate::late_replies_sandbox::{
+    a_user_gets_the_reply_of_a_slow_backend_as_a_message, what_wechats_own_rules_refuse_stands_in_the_records,
+};
 
 const SEND: &str = "/cgi-bin/message/custom/send";
 const WECOM_SEND: &str = "/cgi-bin/message/send";
@@ -72,6 +75,7 @@ async fn what_comes_after_the_answer_goes_to_the_user_or_into_the_records() {
         what_wechat_refuses_stands_in_the_records_with_what_to_do(),
         what_cannot_be_sent_stands_in_the_records_and_wechat_is_not_asked(),
         killed_while_it_sends_the_next_process_sends_it(),
+        what_wechats_own_rules_refuse_stands_in_the_records(),
     );
 }
 
@@ -82,6 +86,7 @@ async fn what_none_of_wechats_tries_fetched_goes_to_the_user() {
         seventeen_seconds_after_three_real_tries_the_user_gets_one_message(),
         the_reply_to_a_repeated_delivery_gives_way_to_the_answer(),
         killed_before_it_sends_the_next_process_sends_it(),
+        a_user_gets_the_reply_of_a_slow_backend_as_a_message(),
     );
 }
 
@@ -237,7 +242,7 @@ async fn the_reply_to_a_repeated_delivery_gives_way_to_the_answer() {
     assert_eq!(scene.pusher.push(&ids.1.1).to(&scene.server, &url).await.text(), "success", "the user has it");
 }
 
-/// A first try that hangs up; then the delivery that failed is repeated, and its reply is known. Gives id and message.
+/// A first try in vain; then the delivery that failed is repeated, and its reply is known. Gives id and message.
 async fn two_backends(scene: &Scene, path: &str) -> (String, String) {
     let [slow, repeated] = ["slow", "repeated"].map(|name| format!("{path}/{name}"));
     scene.backend.always(&slow, Does::text("slow"));
@@ -245,8 +250,8 @@ async fn two_backends(scene: &Scene, path: &str) -> (String, String) {
     scene.backend.next(&repeated, Does::status(500));
     scene.backend.always(&repeated, Does::text("repeated"));
     let message = text(path);
-    let first = scene.pusher.push(&message);
-    assert!(first.try_to(&scene.server, &scene.url(&[&slow, &repeated])).await.is_none());
+    let url = scene.url(&[&slow, &repeated]);
+    scene.pusher.push(&message).to(&scene.server, &url).await.is_refusal(504, -10024);
     let id = scene.backend.only(&slow).header("webhook-id").to_owned();
     eventually("the repeated delivery is over", async || {
         let record = scene.server.record(&id).await;
@@ -293,14 +298,9 @@ async fn killed_before_it_sends_the_next_process_sends_it() {
     backend.always("/a", Does::text("late"));
     backend.close_the_door("/a");
     let url = callback_url("/app/test/msg", &[&backend.at("/a")]);
-    let push = Pusher::plain().push(&text("hi"));
-    tokio::select! {
-        answer = push.to(&caller, &url) => panic!("answered before the backend did: {}", answer.text()),
-        () = backend.has_received("/a", 1) => {}
-    }
-    // WeChat's connection is gone: the reply waits for another try.
+    // Nobody has a reply yet; after this nobody waits any more.
+    Pusher::plain().push(&text("hi")).to(&caller, &url).await.is_refusal(504, -10024);
     let id = backend.only("/a").header("webhook-id").to_owned();
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     backend.open_the_door("/a");
     eventually("the reply is on disk", async || caller.record(&id).await["answer"].is_object()).await;
     first.kill().await;

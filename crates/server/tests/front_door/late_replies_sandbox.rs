@@ -1,4 +1,6 @@
 //! Late replies through a WeChat that keeps its own rules: pushes, tries, tokens, windows, the user's chat.
+//!
+//! Stories that the tests in `late_replies` play together with others of the same length.
 
 use std::time::Duration;
 
@@ -51,15 +53,7 @@ impl Stage {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn late_replies_keep_wechats_own_rules() {
-    tokio::join!(
-        a_user_gets_the_reply_of_a_slow_backend_as_a_message(),
-        what_wechats_own_rules_refuse_stands_in_the_records(),
-    );
-}
-
-async fn a_user_gets_the_reply_of_a_slow_backend_as_a_message() {
+pub(crate) async fn a_user_gets_the_reply_of_a_slow_backend_as_a_message() {
     let stage = Stage::set("").await;
     stage.backend.always("/a", Does::text("late").after(Duration::from_secs(16)));
     let pushed = stage.push(&json!({"text": "hi", "openid": "oUser", "wait": true})).await;
@@ -74,7 +68,7 @@ async fn a_user_gets_the_reply_of_a_slow_backend_as_a_message() {
 }
 
 /// The user's window is used up: what is late does not reach him, and the records say why.
-async fn what_wechats_own_rules_refuse_stands_in_the_records() {
+pub(crate) async fn what_wechats_own_rules_refuse_stands_in_the_records() {
     let stage = Stage::set("&patience=1").await;
     stage.backend.close_the_door("/a");
     let lines = "x".repeat(2000) + "\n";
