@@ -9,8 +9,7 @@ use sea_orm::{PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::database::limited;
 use crate::entities::deliveries::{ActiveModel, Column, Entity, Model};
-use crate::ids::id_bytes;
-use crate::messages::bytes_of;
+use crate::ids::{bytes_of, id_bytes};
 use crate::nodes::in_nobodys_hands;
 use crate::{BackendId, MessageId, NodeId, Store, StoreError, Timestamp};
 

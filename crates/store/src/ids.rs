@@ -66,6 +66,11 @@ impl fmt::Debug for BackendId {
     }
 }
 
+/// The id columns of several messages.
+pub(crate) fn bytes_of(ids: &[MessageId]) -> impl Iterator<Item = Vec<u8>> {
+    ids.iter().map(|id| id.0.to_vec())
+}
+
 /// The bytes of an id column.
 pub(crate) fn id_bytes(bytes: Vec<u8>) -> Result<[u8; LENGTH], StoreError> {
     bytes.try_into().map_err(|_| StoreError::corrupt("an id in the tables of messages does not have 16 bytes"))

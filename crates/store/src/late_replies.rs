@@ -7,8 +7,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter
 
 use crate::database::limited;
 use crate::entities::late_replies::{ActiveModel, Column, Entity, Model};
-use crate::ids::id_bytes;
-use crate::messages::bytes_of;
+use crate::ids::{bytes_of, id_bytes};
 use crate::nodes::in_nobodys_hands;
 use crate::{MessageId, NodeId, Store, StoreError, Timestamp};
 

@@ -9,7 +9,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter
 
 use crate::database::limited;
 use crate::entities::{answers, deliveries, late_replies, messages};
-use crate::ids::{id_bytes, utf8};
+use crate::ids::{bytes_of, id_bytes, utf8};
 use crate::{MessageId, NodeId, Store, StoreError, Timestamp, deliveries as owed};
 
 /// The longest `msg_type`, `event` and `openid`, in bytes; longer ones are cut, they only serve to find a message again.
@@ -264,11 +264,6 @@ impl Store {
             })
             .await
     }
-}
-
-/// The id columns of several messages.
-pub(crate) fn bytes_of(ids: &[MessageId]) -> impl Iterator<Item = Vec<u8>> {
-    ids.iter().map(|id| id.0.to_vec())
 }
 
 /// No answer says that all backends are done.
