@@ -5,25 +5,25 @@
 //! `/sandbox/…` and a page at `/`. It shares no rule with the code that it is there to test, and does not know
 //! that a proxy exists.
 //!
-//! The map, in reading order; a module uses only those above it:
+//! The map, in reading order; a module uses only those above it (`tests/order.rs` keeps it so):
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | `chance` | ids, secrets, tokens and request ids that look like WeChat's |
 //! | `clock` | moments, WeChat's calendar (UTC+8), the adjustable clock with its two paces |
-//! | `counter`, `usage` | counters that start over each minute, hour, day, month; limits per API |
+//! | `chance` | ids, secrets, tokens and request ids that look like WeChat's |
 //! | `allow_list`, `path_pattern` | address lists of accounts; paths with a `*` at the end |
 //! | `token_book` | every token issued, and whether it is still good |
 //! | `account`, `settings` | what an account is made from, and what can be changed about it |
+//! | `counter`, `usage` | counters that start over each minute, hour, day, month; limits per API |
 //! | `wire` | one API call in, one reply out |
 //! | `callback` | message push as bytes: signatures, encryption, XML, the judgement about replies |
 //! | `chat` | users of accounts, what they see, menus, media, QR codes |
 //! | `faults`, `journal`, `pushes` | what goes wrong on purpose; what was received; what became of pushes |
 //! | `qrcode` | texts as pictures |
 //! | `backend` | a team's server to push to, for trying things out |
-//! | `world` | the sum of the above: all state, behind one lock |
-//! | `platform` | WeChat's APIs, a file a noun, and the page of routes |
+//! | `world`, `shared_world` | the sum of the above: all state; its one lock, and the events of what happens |
 //! | `pusher` | carries messages to callback URLs |
+//! | `platform` | WeChat's APIs, a file a noun, the page of routes, and the `Platform` that holds all together |
 //! | `control` | the control API |
 //! | `page` | the page to look at |
 //! | `gate`, `serve` | who may talk to the sandbox; the listener |
@@ -48,6 +48,7 @@ mod pushes;
 mod qrcode;
 mod serve;
 mod settings;
+mod shared_world;
 mod token_book;
 mod usage;
 mod wire;

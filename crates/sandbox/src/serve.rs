@@ -24,12 +24,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
+use crate::control::{self, Closing};
 use crate::platform::{Ended, Platform};
-use crate::wire::{Call, Reply};
-use crate::{control, gate, page};
+use crate::wire::{Call, LONGEST_BODY, Reply};
+use crate::{gate, page};
 
-/// The longest request body, in bytes.
-pub(crate) const LONGEST_BODY: usize = 1024 * 1024;
 /// How long the head of a request, or its body, may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
 /// How long what is under way may take once the platform stops.
@@ -41,10 +40,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug, thiserror::Error)]
 #[error("the call was dropped by a fault, or its body did not arrive")]
 struct Closed;
-
-/// Ends what waits on a connection, as `/sandbox/events` does, when the platform stops.
-#[derive(Clone, Debug)]
-pub(crate) struct Closing(pub(crate) CancellationToken);
 
 impl Platform {
     /// Serves the platform, its control API and its page until `stop`; returns when what is under way has ended, after at

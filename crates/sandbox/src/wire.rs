@@ -9,6 +9,8 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::Value;
 
+/// The longest request body, in bytes, to WeChat's APIs and to the control API.
+pub(crate) const LONGEST_BODY: usize = 1024 * 1024;
 /// What `/cgi-bin/…` answers with (unconfirmed; clients are told not to look at it).
 const API_CONTENT_TYPE: &str = "application/json; encoding=utf-8";
 
@@ -69,6 +71,11 @@ impl Reply {
     /// Success, HTTP 200.
     pub(crate) fn success(value: &Value) -> Reply {
         Reply::json(value, 0, None)
+    }
+
+    /// Success with nothing to tell.
+    pub(crate) fn done() -> Reply {
+        Reply::success(&serde_json::json!({ "errcode": 0, "errmsg": "ok" }))
     }
 
     /// WeChat's errors, HTTP 200 as well.

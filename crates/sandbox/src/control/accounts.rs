@@ -10,8 +10,9 @@ use super::ControlError;
 use super::input::Body;
 use super::state::{AccountView, view};
 use crate::account::{Account, AccountError, Agent, NewAccount, NewAgent};
-use crate::platform::{Event, Platform};
+use crate::platform::Platform;
 use crate::settings::Patch;
+use crate::shared_world::Event;
 
 /// All accounts.
 #[derive(Serialize)]

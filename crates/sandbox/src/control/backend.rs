@@ -10,11 +10,11 @@ use http::{HeaderMap, Method, StatusCode, Uri, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::ControlError;
 use super::input::Params;
+use super::{Closing, ControlError};
 use crate::backend::{Received, answer};
-use crate::platform::{Event, Platform};
-use crate::serve::Closing;
+use crate::platform::Platform;
+use crate::shared_world::Event;
 
 /// The longest delay, in milliseconds.
 const LONGEST_DELAY_MS: u64 = 600_000;

@@ -10,7 +10,8 @@ use super::accounts::unknown;
 use super::input::{Body, Params};
 use crate::account::AccountKind;
 use crate::callback::{CallbackError, CallbackView, NewCallback};
-use crate::platform::{Event, Platform};
+use crate::platform::Platform;
+use crate::shared_world::Event;
 
 /// The app, of a corp; absent: the first.
 #[derive(Deserialize)]
@@ -42,7 +43,7 @@ pub(super) async fn set(
     let kind = platform.world().accounts.get(&appid).map(|holder| holder.kind).ok_or_else(|| unknown(&appid))?;
     let callback = wish.settle(kind)?;
     if wish.check {
-        let checked = platform.check_url(&callback, &appid, kind == AccountKind::Wecom).await;
+        let checked = platform.pusher().check_url(&callback, &appid, kind == AccountKind::Wecom).await;
         checked.map_err(|reason| {
             ControlError::bad_request(format!(
                 "WeChat's check of the URL failed, nothing was saved: {reason} (\"check\": false saves without it)"

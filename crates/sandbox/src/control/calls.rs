@@ -9,7 +9,8 @@ use super::ControlError;
 use super::input::Params;
 use crate::journal::Filter;
 use crate::path_pattern::PathPattern;
-use crate::platform::{Event, Platform};
+use crate::platform::Platform;
+use crate::shared_world::Event;
 
 /// Records in one answer when nothing else is said, and at most.
 const USUAL_LIMIT: usize = 100;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::ControlError;
 use super::input::Body;
 use crate::clock::{Clock, LONGEST_STEP_SECS, Pace, Time};
-use crate::platform::{Event, Platform};
+use crate::platform::Platform;
+use crate::shared_world::Event;
 
 /// What the clock shows.
 #[derive(Serialize)]

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::ControlError;
 use super::input::Body;
 use crate::faults::{Fault, NewFault};
-use crate::platform::{Event, Platform};
+use crate::platform::Platform;
+use crate::shared_world::Event;
 
 pub(super) async fn list(State(platform): State<Platform>) -> Json<Value> {
     Json(json!({ "faults": platform.world().faults.waiting() }))

@@ -23,9 +23,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, patch, post};
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::platform::Platform;
-use crate::serve::LONGEST_BODY;
+use crate::wire::LONGEST_BODY;
 
 /// The page of routes of the control API.
 pub(crate) fn router(platform: Platform) -> Router {
@@ -61,6 +62,11 @@ pub(crate) fn router(platform: Platform) -> Router {
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .with_state(platform)
 }
+
+/// Ends what waits on a connection, as `/sandbox/events` does, when the platform stops. The listener puts it into each
+/// request.
+#[derive(Clone, Debug)]
+pub(crate) struct Closing(pub(crate) CancellationToken);
 
 /// An error of the control API.
 #[derive(Debug)]

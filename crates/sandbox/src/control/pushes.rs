@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use super::ControlError;
 use super::accounts::unknown;
 use super::input::{Body, Params};
-use crate::platform::{Event, Platform};
+use crate::platform::Platform;
 use crate::pusher::{PushError, PushWish};
 use crate::pushes::Push;
+use crate::shared_world::Event;
 
 /// Records in one answer when nothing else is said, and at most.
 const USUAL_LIMIT: usize = 100;
@@ -46,9 +47,9 @@ pub(super) async fn create(
     Body(wish): Body<PushWish>,
 ) -> Result<(StatusCode, Json<Value>), ControlError> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let ids = platform.push(&appid, &wish, host).map_err(|error| refused(&error))?;
+    let ids = platform.pusher().push(&appid, &wish, host).map_err(|error| refused(&error))?;
     if wish.wait {
-        platform.pushes_ended(&ids, LONGEST_WAIT).await;
+        platform.pusher().pushes_ended(&ids, LONGEST_WAIT).await;
     }
     let world = platform.world();
     let records: Vec<&Push> = ids.iter().filter_map(|id| world.pushes.find(*id)).collect();
@@ -84,7 +85,7 @@ pub(super) async fn read(
     let missing = || ControlError::not_found(format!("there is no push {id}; GET /sandbox/pushes lists the latest"));
     let number = id.parse().map_err(|_| missing())?;
     if waiting.wait {
-        platform.pushes_ended(&[number], LONGEST_WAIT).await;
+        platform.pusher().pushes_ended(&[number], LONGEST_WAIT).await;
     }
     let found = platform.world().pushes.find(number).cloned();
     found.map(Json).ok_or_else(missing)

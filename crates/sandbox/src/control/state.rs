@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
+use super::Closing;
 use super::clock::Reading;
 use crate::account::Account;
 use crate::callback::CallbackView;
@@ -20,10 +21,10 @@ use crate::chat::Menu;
 use crate::clock::{Clock, Time};
 use crate::faults::Fault;
 use crate::journal::{Filter, Record};
-use crate::platform::{Event, Platform};
+use crate::platform::Platform;
 use crate::pushes::Push;
-use crate::serve::Closing;
 use crate::settings::Settings;
+use crate::shared_world::Event;
 use crate::token_book::{Life, Slot, Space};
 use crate::world::{App, Holder, Ticket, World};
 

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::ControlError;
 use super::accounts::unknown;
 use super::input::Body;
-use crate::platform::{Event, Platform};
+use crate::platform::Platform;
+use crate::shared_world::Event;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

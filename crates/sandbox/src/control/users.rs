@@ -13,8 +13,9 @@ use super::accounts::unknown;
 use super::input::{Body, Params};
 use crate::chat::{Scene, User, picture_type};
 use crate::clock::Time;
-use crate::platform::{Event, Platform};
+use crate::platform::Platform;
 use crate::qrcode;
+use crate::shared_world::Event;
 
 /// Entries of a chat in one answer, when nothing else is said and at most.
 const USUAL_LIMIT: usize = 100;

@@ -7,12 +7,12 @@
 use serde_json::{Map, Value};
 
 use super::desk::{Answer, Caller, Desk, text};
-use super::quota::done;
 use super::refusal::Refusal;
 use crate::account::AccountKind;
 use crate::callback::{Content, text_of};
 use crate::chat::{Entry, Shut, Speaker};
 use crate::clock::Time;
+use crate::wire::Reply;
 use crate::world::Holder;
 
 /// Longest text, in bytes.
@@ -51,7 +51,7 @@ pub(crate) fn send(desk: &mut Desk<'_>) -> Answer {
         user.windows.take(now).map_err(shut)?;
     }
     people.say(&openid, Entry::new(Speaker::Account, now, content));
-    Ok(done())
+    Ok(Reply::done())
 }
 
 /// `POST /cgi-bin/message/custom/typing?access_token=T` `{"touser":"OPENID","command":"Typing"|"CancelTyping"}`.
@@ -74,7 +74,7 @@ pub(crate) fn typing(desk: &mut Desk<'_>) -> Answer {
     }
     user.typing_until = begins.then(|| now.plus_secs(TYPING_SECS));
     desk.admit(&caller)?;
-    Ok(done())
+    Ok(Reply::done())
 }
 
 /// The caller, if it may write to users.

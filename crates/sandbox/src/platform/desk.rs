@@ -23,6 +23,8 @@ pub(crate) struct Desk<'a> {
     pub(crate) now: Time,
     /// The path as the page of routes has it.
     pub(crate) path: &'static str,
+    /// Whether the page of routes has an API of official accounts and mini programs at a path.
+    pub(crate) is_official: fn(&str) -> bool,
 }
 
 /// Whom a good token belongs to.

@@ -6,7 +6,6 @@
 use serde_json::{Value, json};
 
 use super::desk::{Answer, Caller, Desk};
-use super::quota::done;
 use super::refusal::{House, Refusal};
 use crate::chat::Menu;
 use crate::wire::Reply;
@@ -19,7 +18,7 @@ pub(crate) fn create(desk: &mut Desk<'_>) -> Answer {
     let menu = Menu::parse(&body, id).map_err(|code| Refusal::of(caller.house, code))?;
     desk.admit(&caller)?;
     *place(desk, &caller)? = Some(menu);
-    Ok(done())
+    Ok(Reply::done())
 }
 
 /// `GET /cgi-bin/menu/get?access_token=T`.
@@ -39,7 +38,7 @@ pub(crate) fn delete(desk: &mut Desk<'_>) -> Answer {
     let caller = owner(desk)?;
     desk.admit(&caller)?;
     *place(desk, &caller)? = None;
-    Ok(done())
+    Ok(Reply::done())
 }
 
 /// The caller; a WeCom app names itself once more, and changes only its own menu.

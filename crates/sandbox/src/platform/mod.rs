@@ -20,7 +20,7 @@ mod wecom;
 mod wecom_messages;
 mod wording;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use tokio::sync::broadcast;
 
@@ -29,40 +29,24 @@ pub(crate) use reception::Ended;
 use crate::account::{Account, AccountError, NewAccount};
 use crate::callback::{Callback, CallbackError};
 use crate::chat::Menu;
-use crate::clock::Clock;
 use crate::pusher::Pusher;
+use crate::shared_world::{Event, SharedWorld};
 use crate::world::World;
-
-/// Events that a slow reader of `/sandbox/events` may be behind before it misses some.
-const EVENTS_BEHIND: usize = 1_024;
 
 /// A simulated WeChat platform. Cheap to clone; all clones share one state.
 #[derive(Clone, Debug)]
 pub struct Platform {
-    world: Arc<Mutex<World>>,
-    events: broadcast::Sender<Event>,
+    world: SharedWorld,
     /// Names besides loopback under which it may be reached.
     hosts: Arc<[String]>,
     pusher: Arc<Pusher>,
 }
 
-/// Something that the page wants to know at once.
-#[derive(Clone, Debug)]
-pub(crate) enum Event {
-    /// An API call was received; its record as JSON.
-    Call(Arc<str>),
-    /// Something was changed by the control API: what.
-    Change(&'static str),
-    /// A push began, was tried or ended; its record as JSON.
-    Push(Arc<str>),
-}
-
 impl Platform {
     /// A platform with a clock that runs with the machine's, and no accounts.
     pub fn new() -> Platform {
-        let (events, _) = broadcast::channel(EVENTS_BEHIND);
-        let world = Arc::new(Mutex::new(World::new(Clock::live())));
-        Platform { world, events, hosts: Arc::new([]), pusher: Arc::new(Pusher::new()) }
+        let world = SharedWorld::new();
+        Platform { world: world.clone(), hosts: Arc::new([]), pusher: Arc::new(Pusher::new(world)) }
     }
 
     /// Lets the platform be reached under more names than loopback's, as the `Host` header says them without a port;
@@ -109,13 +93,13 @@ impl Platform {
         Ok(())
     }
 
-    pub(crate) fn pusher(&self) -> &Pusher {
+    pub(crate) fn pusher(&self) -> &Arc<Pusher> {
         &self.pusher
     }
 
-    /// All state, locked. A handler that panicked leaves it as it is: better a strange sandbox than a dead one.
+    /// All state, locked.
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+        self.world.lock()
     }
 
     pub(crate) fn hosts(&self) -> &[String] {
@@ -124,16 +108,15 @@ impl Platform {
 
     /// Tells an event to whoever listens.
     pub(crate) fn tell(&self, event: Event) {
-        // An error means that nobody listens.
-        drop(self.events.send(event));
+        self.world.tell(event);
     }
 
     pub(crate) fn is_listened_to(&self) -> bool {
-        self.events.receiver_count() > 0
+        self.world.is_listened_to()
     }
 
     pub(crate) fn listen(&self) -> broadcast::Receiver<Event> {
-        self.events.subscribe()
+        self.world.listen()
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::desk::{Answer, Desk, text};
 use super::refusal::Refusal;
-use super::{routes, tokens};
+use super::tokens;
 use crate::clock::Time;
 use crate::usage;
 use crate::wire::Reply;
@@ -50,7 +50,7 @@ pub(crate) fn clear_all_by_secret(desk: &mut Desk<'_>) -> Answer {
 pub(crate) fn show(desk: &mut Desk<'_>) -> Answer {
     let caller = desk.official_caller()?;
     let body = desk.body()?;
-    let path = known_path(&body)?;
+    let path = known_path(desk, &body)?;
     desk.admit(&caller)?;
     let now = desk.now;
     let usage = &desk.holder(&caller)?.usage;
@@ -70,7 +70,7 @@ pub(crate) fn show(desk: &mut Desk<'_>) -> Answer {
 pub(crate) fn clear_path(desk: &mut Desk<'_>) -> Answer {
     let caller = desk.official_caller()?;
     let body = desk.body()?;
-    let path = known_path(&body)?;
+    let path = known_path(desk, &body)?;
     desk.admit(&caller)?;
     let now = desk.now;
     let holder = desk.holder(&caller)?;
@@ -78,7 +78,7 @@ pub(crate) fn clear_path(desk: &mut Desk<'_>) -> Answer {
         return Err(Refusal::official(48006));
     }
     holder.usage.clear(Some(path));
-    Ok(done())
+    Ok(Reply::done())
 }
 
 /// `POST /cgi-bin/openapi/rid/get?access_token=T` `{"rid":"…"}`.
@@ -111,12 +111,13 @@ fn reset_all(holder: &mut Holder, now: Time) -> Answer {
         return Err(Refusal::official(48006));
     }
     holder.usage.clear(None);
-    Ok(done())
+    Ok(Reply::done())
 }
 
 /// The API that a body names. `/sns/…` has no quota of this kind.
-fn known_path(body: &Value) -> Result<&str, Refusal> {
-    let known = |path: &&str| !path.starts_with("/sns/") && (routes::is_official(path) || usage::is_documented(path));
+fn known_path<'a>(desk: &Desk<'_>, body: &'a Value) -> Result<&'a str, Refusal> {
+    let is_api = |path: &str| (desk.is_official)(path) || usage::is_documented(path);
+    let known = |path: &&str| !path.starts_with("/sns/") && is_api(path);
     text(body, "cgi_path").filter(known).ok_or_else(|| Refusal::official(76021))
 }
 
@@ -124,9 +125,4 @@ fn is_rid(text: &str) -> bool {
     let groups: Vec<_> = text.split('-').collect();
     groups.len() == 3
         && groups.iter().all(|group| group.len() == 8 && group.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
-/// Success with nothing to tell.
-pub(super) fn done() -> Reply {
-    Reply::success(&json!({ "errcode": 0, "errmsg": "ok" }))
 }

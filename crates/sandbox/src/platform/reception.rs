@@ -9,10 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::desk::house_of;
 use super::refusal::{House, Refusal};
-use super::{Event, Platform, routes};
+use super::{Platform, routes};
 use crate::clock::Time;
 use crate::faults::{Ending, Fault};
 use crate::journal::{Details, Outcome, Record, excerpt};
+use crate::shared_world::Event;
 use crate::wire::{Call, Reply};
 use crate::world::World;
 

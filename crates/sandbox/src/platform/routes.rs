@@ -81,7 +81,7 @@ const API_PREFIXES: [&str; 9] = [
 ];
 
 /// Whether official accounts and mini programs have an API at this path.
-pub(crate) fn is_official(path: &str) -> bool {
+fn is_official(path: &str) -> bool {
     ROUTES.iter().any(|route| route.path == path && route.of != Of::Wecom)
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn carry_out(world: &mut World, call: &Call) -> Reply {
     let house = if route.of == Of::Wecom { House::Wecom } else { House::Official };
     let wanted = if route.get { Method::GET } else { Method::POST };
     let answer = if call.method == wanted {
-        (route.handler)(&mut Desk { world, call, now, path: route.path })
+        (route.handler)(&mut Desk { world, call, now, path: route.path, is_official })
     } else {
         Err(Refusal::of(house, if route.get { 43001 } else { 43002 }))
     };

@@ -9,6 +9,7 @@
 mod exchange;
 mod wish;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore};
@@ -25,8 +26,8 @@ use crate::callback::{
 use crate::chance;
 use crate::chat::{Entry, Speaker};
 use crate::clock::{Pace, Time, machine_time};
-use crate::platform::{Event, Platform};
 use crate::pushes::{Outcome, Try, TryOutcome, clipped};
+use crate::shared_world::{Event, SharedWorld};
 
 /// Pushes under way at the same time; others wait for their turn. Below the number of files that a process may usually
 /// have open.
@@ -41,6 +42,7 @@ const MINI_PROGRAM_UNAVAILABLE: &str = "该小程序客服暂时无法提供服�
 /// What all pushes share.
 #[derive(Debug)]
 pub(crate) struct Pusher {
+    world: SharedWorld,
     messenger: Messenger,
     turns: Semaphore,
     tasks: TaskTracker,
@@ -93,8 +95,10 @@ struct Tried {
 }
 
 impl Pusher {
-    pub(crate) fn new() -> Pusher {
+    /// A pusher of what happens in this world.
+    pub(crate) fn new(world: SharedWorld) -> Pusher {
         Pusher {
+            world,
             messenger: Messenger::new(),
             turns: Semaphore::new(AT_ONCE),
             tasks: TaskTracker::new(),
@@ -113,31 +117,30 @@ impl Pusher {
         self.tasks.close();
         self.tasks.wait().await;
     }
-}
 
-impl Platform {
     /// Begins to push what is wished and gives the ids of the pushes. `host` is how the sandbox was reached.
     ///
     /// # Errors
     /// [`PushError`] says what to do.
-    pub(crate) fn push(&self, appid: &str, wish: &PushWish, host: &str) -> Result<Vec<u64>, PushError> {
-        let jobs = wish::jobs(&mut self.world(), appid, wish, &format!("http://{host}"))?;
+    pub(crate) fn push(self: &Arc<Self>, appid: &str, wish: &PushWish, host: &str) -> Result<Vec<u64>, PushError> {
+        let jobs = wish::jobs(&mut self.world.lock(), appid, wish, &format!("http://{host}"))?;
         let ids = jobs.iter().map(|job| job.id).collect();
         for job in jobs {
             self.tell_push(job.id);
-            let platform = self.clone();
-            self.pusher().tasks.spawn(async move { platform.carry_out(&job).await });
+            let pusher = Arc::clone(self);
+            self.tasks.spawn(async move { pusher.carry_out(&job).await });
         }
-        self.tell(Event::Change("chat"));
+        self.world.tell(Event::Change("chat"));
         Ok(ids)
     }
 
     /// Waits until none of these pushes is under way, at most for the given time.
     pub(crate) async fn pushes_ended(&self, ids: &[u64], longest: Duration) {
-        let under_way = |id: &u64| self.world().pushes.find(*id).is_some_and(|push| push.outcome == Outcome::UnderWay);
+        let under_way =
+            |id: &u64| self.world.lock().pushes.find(*id).is_some_and(|push| push.outcome == Outcome::UnderWay);
         let all = async {
             loop {
-                let mut ended = std::pin::pin!(self.pusher().ended.notified());
+                let mut ended = std::pin::pin!(self.ended.notified());
                 ended.as_mut().enable();
                 if !ids.iter().any(under_way) {
                     return;
@@ -157,7 +160,7 @@ impl Platform {
         let echo = chance::echo();
         let stamp = Stamp { timestamp: machine_time().secs(), nonce: chance::nonce(), random: chance::sixteen() };
         let url = url_check(callback, receiver, wecom, &stamp, &echo);
-        let answered = tokio::time::timeout(CHECK_LIMIT, self.pusher().messenger.get(url)).await;
+        let answered = tokio::time::timeout(CHECK_LIMIT, self.messenger.get(url)).await;
         let body = match answered {
             Err(_) => return Err(format!("no answer within {} s", CHECK_LIMIT.as_secs())),
             Ok(Err(broken)) => return Err(broken.reason),
@@ -176,10 +179,10 @@ impl Platform {
     /// Waits until the sandbox's clock shows a moment.
     async fn clock_reaches(&self, moment: Time) {
         loop {
-            let mut turned = std::pin::pin!(self.pusher().clock_turned.notified());
+            let mut turned = std::pin::pin!(self.clock_turned.notified());
             turned.as_mut().enable();
             let (now, pace) = {
-                let world = self.world();
+                let world = self.world.lock();
                 (world.clock.now(), world.clock.pace())
             };
             if now >= moment {
@@ -197,14 +200,14 @@ impl Platform {
 
     async fn carry_out(&self, job: &Job) {
         // The semaphore is never closed; without a permit the push would only be less patient.
-        let _turn = self.pusher().turns.acquire().await;
+        let _turn = self.turns.acquire().await;
         let fixed = job.limits.keep_signature.then(|| job.stamp());
         let mut last = None;
         for number in 1..=job.limits.tries {
             let stamp = fixed.clone().unwrap_or_else(|| job.stamp());
             let tried = self.attempt(job, number, &stamp).await;
             let over = tried.record.outcome.is_final();
-            if let Some(push) = self.world().pushes.find_mut(job.id) {
+            if let Some(push) = self.world.lock().pushes.find_mut(job.id) {
                 push.tries.push(tried.record.clone());
             }
             self.tell_push(job.id);
@@ -217,10 +220,10 @@ impl Platform {
     }
 
     async fn attempt(&self, job: &Job, number: u32, stamp: &Stamp) -> Tried {
-        let at = self.world().clock.now();
+        let at = self.world.lock().clock.now();
         let started = Instant::now();
         let delivery = push(&job.callback, &job.receiver(), &job.who, &job.message, stamp);
-        let sent = self.pusher().messenger.post(delivery.url, delivery.content_type, delivery.body);
+        let sent = self.messenger.post(delivery.url, delivery.content_type, delivery.body);
         let answered = tokio::select! {
             biased;
             () = job.stopped.cancelled() => Err(Broken {
@@ -260,7 +263,7 @@ impl Platform {
             None => (Outcome::Failed, None, None),
         };
         {
-            let mut world = self.world();
+            let mut world = self.world.lock();
             let now = world.clock.now();
             if let Some(push) = world.pushes.find_mut(job.id) {
                 push.outcome = outcome;
@@ -274,17 +277,17 @@ impl Platform {
             }
         }
         self.tell_push(job.id);
-        self.tell(Event::Change("chat"));
-        self.pusher().ended.notify_waiters();
+        self.world.tell(Event::Change("chat"));
+        self.ended.notify_waiters();
     }
 
     fn tell_push(&self, id: u64) {
-        if !self.is_listened_to() {
+        if !self.world.is_listened_to() {
             return;
         }
-        let text = self.world().pushes.find(id).and_then(|push| serde_json::to_string(push).ok());
+        let text = self.world.lock().pushes.find(id).and_then(|push| serde_json::to_string(push).ok());
         if let Some(text) = text {
-            self.tell(Event::Push(text.into()));
+            self.world.tell(Event::Push(text.into()));
         }
     }
 }
