@@ -69,7 +69,7 @@ async fn check_url(
 ) -> Result<Response, Error> {
     let received = received(&request, false, Bytes::new())?;
     let answer = engine.intake.check_url(&registered, received).await;
-    let answer = answer.inspect_err(|error| refused(&registered, error))?;
+    let answer = answer.inspect_err(|error| refused(&engine, &registered, error))?;
     let content_type = http::HeaderValue::from_static("text/plain; charset=utf-8");
     Ok(([(CONTENT_TYPE, content_type), (CACHE_CONTROL, NO_STORE)], answer).into_response())
 }
@@ -86,7 +86,7 @@ async fn receive(engine: &Engine, app: &Arc<Registered>, json: bool, request: Re
     let mut received = received(&request, json, Bytes::new())?;
     let body = tokio::time::timeout(BODY_TIMEOUT, read(request.into_body(), MAX_BODY)).await;
     received.body = body.map_err(|_| Error::BadBody("the body did not arrive within 5 s; send it again"))??;
-    let reply = engine.intake.receive(app, received).await.inspect_err(|error| refused(app, error))?;
+    let reply = engine.intake.receive(app, received).await.inspect_err(|error| refused(engine, app, error))?;
     let body = match reply {
         Reply::Success => Bytes::from_static(b"success"),
         Reply::Body(body) => body,
@@ -101,8 +101,9 @@ fn received(request: &Request, json: bool, body: Bytes) -> Result<Received, Erro
     Ok(Received { json, raw_query, query, content_type, body })
 }
 
-/// The line that an operator looks for when WeChat's console says no.
-fn refused(registered: &Registered, error: &engine::intake::IntakeError) {
+/// The line that an operator looks for when WeChat's console says no. Strangers can cause it too, so not without end.
+fn refused(engine: &Engine, registered: &Registered, error: &engine::intake::IntakeError) {
+    let Some(left_out) = registered.refusals.admit(engine.clock.now()) else { return };
     let (key, appid) = (&registered.app.key, &registered.app.appid);
-    tracing::warn!(key, appid, %error, "a callback was not answered as WeChat expects");
+    tracing::warn!(key, appid, %error, left_out, "a callback was not answered as WeChat expects");
 }

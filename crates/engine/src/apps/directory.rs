@@ -15,6 +15,7 @@ use wechat::callback::CallbackKeys;
 use wechat::envelope::EncodingAesKey;
 
 use super::allowed_host::AllowedHost;
+use super::log_limit::LogLimit;
 use super::scope::Scope;
 use crate::slot::{Kind, Slot, SlotId, SlotTable};
 use crate::webhook::WebhookKeys;
@@ -34,6 +35,8 @@ pub struct Registered {
     pub webhook_keys: Option<WebhookKeys>,
     /// Lists of `call` URLs, as they stand in requests, and what was found of them.
     pub checked_calls: HashMap<Box<str>, Arc<[String]>>,
+    /// How often the log says that a callback was refused.
+    pub refusals: LogLimit,
     /// Whether the log says already that callbacks cannot be verified.
     unverified_told: AtomicBool,
     slots: [OnceLock<Arc<Slot>>; 4],
@@ -67,6 +70,7 @@ impl Registered {
             callback_keys,
             webhook_keys,
             checked_calls: HashMap::new(),
+            refusals: LogLimit::default(),
             unverified_told: AtomicBool::new(false),
             slots: Default::default(),
         })

@@ -7,6 +7,7 @@
 
 pub mod allowed_host;
 pub mod directory;
+pub mod log_limit;
 pub mod parameters;
 pub mod scope;
 mod values;

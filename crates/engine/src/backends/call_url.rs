@@ -131,7 +131,10 @@ impl CallUrls {
 
     fn check(&self, url: &Url, allowed: &[AllowedHost]) -> Result<(), CallProblem> {
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return Ok(()) };
-        let is_own = self.own.get().is_some_and(|own| own.origin() == url.origin());
+        // Its host, by its own port or the scheme's; another port there may be anybody's.
+        let is_own = self.own.get().is_some_and(|own| {
+            own.host() == url.host() && (url.port().is_none() || own.port_or_known_default() == Some(port))
+        });
         if !self.restricted || is_own || allowed.iter().any(|allowed| allowed.covers(host, port)) {
             return Ok(());
         }
@@ -160,11 +163,12 @@ mod tests {
         let public = urls(true);
         assert_eq!(check(&public, "/echo?x=1#y", &[]).unwrap(), "https://wx.example.com/echo?x=1");
         assert!(check(&public, "https://wx.example.com/a", &[]).is_ok());
+        assert!(check(&public, "http://wx.example.com/a", &[]).is_ok());
         assert!(check(&public, "https://shop.example.com:8443/a", &["*.example.com"]).is_ok());
         let refused = [
             "https://evil.com/",
             "http://127.0.0.1/",
-            "http://wx.example.com/",
+            "http://wx.example.com:8443/",
             "https://wx.example.com@evil.com/",
             "https://evil.com\\@wx.example.com/",
         ];
