@@ -77,7 +77,6 @@ async fn only_allowed_hosts_are_called() {
         public.other.at("/x?password=HUSH"),
         format!("http://localhost:{own_port}/x"),
         format!("http://127.0.0.1:{own_port}@127.0.0.1:{port}/x"),
-        format!("https://127.0.0.1:{own_port}/x"),
         format!("http://[::ffff:127.0.0.1]:{own_port}/x"),
         "http://169.254.169.254/latest/meta-data".to_owned(),
         "http://10.0.0.1/".to_owned(),
