@@ -15,7 +15,7 @@ use bytes::Bytes;
 use engine::Engine;
 use engine::apps::Registered;
 use engine::guard::Caller;
-use engine::intake::{Received, Reply};
+use engine::intake::{IntakeError, Received, Reply};
 use engine::messages::content_type_of;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
@@ -53,7 +53,9 @@ async fn guard(
         // A stranger who guesses names would cost a read of the database each time.
         engine.guard.costly(client, now)?;
     }
-    let registered = engine.directory.find(&path.key, now).await?;
+    let registered = engine.directory.find(&path.key, now).await;
+    let registered = registered.inspect_err(|error| tracing::error!(%error, "a registration cannot be read"));
+    let registered = registered.map_err(|_| Error::NotReady)?;
     let registered = registered.ok_or_else(|| Error::UnknownKey(path.key.clone().into_owned()))?;
     engine.guard.wechat(&registered, &rest, &caller)?;
     request.extensions_mut().insert(registered);
@@ -102,8 +104,10 @@ fn received(request: &Request, json: bool, body: Bytes) -> Result<Received, Erro
 }
 
 /// The line that an operator looks for when WeChat's console says no. Strangers can cause it too, so not without end.
-fn refused(engine: &Engine, registered: &Registered, error: &engine::intake::IntakeError) {
-    let Some(left_out) = registered.refusals.admit(engine.clock.now()) else { return };
+fn refused(engine: &Engine, registered: &Registered, error: &IntakeError) {
+    let is_strangers = matches!(error, IntakeError::Refused(_));
+    let left_out = if is_strangers { registered.refusals.admit(engine.clock.now()) } else { Some(0) };
+    let Some(left_out) = left_out else { return };
     let (key, appid) = (&registered.app.key, &registered.app.appid);
     tracing::warn!(key, appid, %error, left_out, "a callback was not answered as WeChat expects");
 }

@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, Executor};
 
 use crate::database_url::Target;
 use crate::error::is_worth_repeating;
@@ -176,8 +176,15 @@ async fn postgres(url: &str) -> Result<Database, StoreError> {
 async fn mysql(url: &str) -> Result<Database, StoreError> {
     let options = MySqlConnectOptions::from_str(url).map_err(open_error)?.disable_statement_logging();
     first_connection(options.connect()).await?;
-    let pool =
-        MySqlPoolOptions::new().max_connections(POOL_SIZE).acquire_timeout(ACQUIRE_LIMIT).connect_lazy_with(options);
+    let pool = MySqlPoolOptions::new().max_connections(POOL_SIZE).acquire_timeout(ACQUIRE_LIMIT).after_connect(
+        |connection, _| {
+            // For single statements too: otherwise an update locks every row that it looks at, and the gaps between.
+            Box::pin(async move {
+                connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await.map(drop)
+            })
+        },
+    );
+    let pool = pool.connect_lazy_with(options);
     Ok(shared(SqlxMySqlConnector::from_sqlx_mysql_pool(pool)))
 }
 

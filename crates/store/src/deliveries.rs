@@ -3,15 +3,20 @@
 //! A delivery belongs to the node whose id it carries, as long as that node is alive ([`Store::beat`]); then anybody may
 //! take it. What must stay true: a delivery that is owed has a `due_at`, one that is over has none.
 
+use std::collections::BTreeSet;
+
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait};
-use sea_orm::{PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 
 use crate::database::limited;
 use crate::entities::deliveries::{ActiveModel, Column, Entity, Model};
 use crate::ids::{bytes_of, id_bytes};
 use crate::nodes::in_nobodys_hands;
 use crate::{BackendId, MessageId, NodeId, Store, StoreError, Timestamp};
+
+/// Deliveries that are looked at to find out which backends are owed something.
+const LOOKED_AT: u64 = 1000;
 
 pub(crate) const STATE_PENDING: i32 = 0;
 const STATE_DELIVERED: i32 = 1;
@@ -86,19 +91,34 @@ impl Store {
         limited(query.all(self.database.reader())).await?.into_iter().map(delivery_from).collect()
     }
 
-    /// Backends with a delivery that is due at `now` and in nobody's hands.
+    /// Backends with a delivery that is due at `now` and in nobody's hands, but for those in `except`: found among the
+    /// deliveries that are due longest.
     ///
     /// # Errors
     /// As for [`Store::deliveries`].
-    pub async fn backends_with_due_deliveries(&self, now: Timestamp) -> Result<Vec<BackendId>, StoreError> {
+    pub async fn backends_with_due_deliveries(
+        &self,
+        now: Timestamp,
+        except: &[BackendId],
+    ) -> Result<Vec<BackendId>, StoreError> {
         let query = Entity::find()
             .select_only()
             .column(Column::Backend)
-            .distinct()
             .filter(Column::DueAt.lte(now.as_millis()))
             .filter(in_nobodys_hands(Column::Node, now));
+        let query = match except {
+            [] => query,
+            except => query.filter(Column::Backend.is_not_in(except.iter().map(|backend| backend.0.to_vec()))),
+        };
+        self.backends_of(query).await
+    }
+
+    /// The backends of the first rows. Not DISTINCT in the database: that would walk over all deliveries that are over.
+    async fn backends_of(&self, query: Select<Entity>) -> Result<Vec<BackendId>, StoreError> {
+        let query = query.order_by_asc(Column::DueAt).limit(LOOKED_AT);
         let rows: Vec<Vec<u8>> = limited(query.into_tuple().all(self.database.reader())).await?;
-        rows.into_iter().map(|backend| id_bytes(backend).map(BackendId)).collect()
+        let backends: BTreeSet<Vec<u8>> = rows.into_iter().collect();
+        backends.into_iter().map(|backend| id_bytes(backend).map(BackendId)).collect()
     }
 
     /// When the next delivery becomes due, whoever has it.
@@ -168,6 +188,8 @@ impl Store {
     pub async fn release_deliveries(&self, node: NodeId, backend: Option<BackendId>) -> Result<(), StoreError> {
         let mut update = Entity::update_many()
             .set(ActiveModel { node: Set(None), ..Default::default() })
+            // What is over is in nobody's hands; the index knows what is not.
+            .filter(Column::DueAt.is_not_null())
             .filter(Column::Node.eq(node.0.to_vec()));
         if let Some(backend) = backend {
             update = update.filter(Column::Backend.eq(backend.0.to_vec()));
@@ -175,33 +197,38 @@ impl Store {
         limited(update.exec(self.database.writer())).await.map(drop)
     }
 
-    /// Moves all due deliveries to a backend that stand at `step` to the next step, due at `due_at`, without a try: the
-    /// backend is down. `None` for `due_at`: the schedule is at its end, they are dead.
+    /// Puts off all due deliveries to a backend until `due_at`, without a try: the backend is down. Their place in the schedule
+    /// stays: only a try takes a step. What was received before `dead_before` is dead.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn postpone_deliveries(
         &self,
         backend: BackendId,
-        step: u32,
         now: Timestamp,
-        due_at: Option<Timestamp>,
-    ) -> Result<u64, StoreError> {
-        let (state, due_at) = due_at.map_or(DeliveryState::Dead, DeliveryState::Pending).columns();
-        let update = Entity::update_many()
-            .set(ActiveModel {
+        due_at: Timestamp,
+        dead_before: Timestamp,
+    ) -> Result<(), StoreError> {
+        let due = Condition::all()
+            .add(Column::Backend.eq(backend.0.to_vec()))
+            .add(Column::DueAt.lte(now.as_millis()))
+            .add(in_nobodys_hands(Column::Node, now));
+        for (state, received) in [
+            (DeliveryState::Dead, Column::ReceivedAt.lt(dead_before.as_millis())),
+            (DeliveryState::Pending(due_at), Column::ReceivedAt.gte(dead_before.as_millis())),
+        ] {
+            let (state, due_at) = state.columns();
+            let row = ActiveModel {
                 state: Set(state),
                 due_at: Set(due_at),
                 unreachable: Set(true),
                 node: Set(None),
                 ..Default::default()
-            })
-            .col_expr(Column::Step, Expr::col(Column::Step).add(1))
-            .filter(Column::Backend.eq(backend.0.to_vec()))
-            .filter(Column::DueAt.lte(now.as_millis()))
-            .filter(Column::Step.eq(i32::try_from(step).unwrap_or(i32::MAX)))
-            .filter(in_nobodys_hands(Column::Node, now));
-        Ok(limited(update.exec(self.database.writer())).await?.rows_affected)
+            };
+            let update = Entity::update_many().set(row).filter(due.clone()).filter(received);
+            limited(update.exec(self.database.writer())).await?;
+        }
+        Ok(())
     }
 
     /// Makes everything due that did not reach a backend, in the order in which it was received: the backend is back.
@@ -212,25 +239,19 @@ impl Store {
         let update = Entity::update_many()
             .col_expr(Column::DueAt, Expr::col(Column::ReceivedAt))
             .filter(Column::Backend.eq(backend.0.to_vec()))
-            .filter(Column::State.eq(STATE_PENDING))
+            .filter(Column::DueAt.is_not_null())
             .filter(Column::Unreachable.eq(true))
             .filter(Expr::col(Column::DueAt).gt(Expr::col(Column::ReceivedAt)));
         Ok(limited(update.exec(self.database.writer())).await?.rows_affected)
     }
 
-    /// Backends with deliveries that did not reach them.
+    /// Backends with deliveries that did not reach them, found among those that are due first.
     ///
     /// # Errors
     /// As for [`Store::deliveries`].
     pub async fn unreached_backends(&self) -> Result<Vec<BackendId>, StoreError> {
-        let query = Entity::find()
-            .select_only()
-            .column(Column::Backend)
-            .distinct()
-            .filter(Column::DueAt.is_not_null())
-            .filter(Column::Unreachable.eq(true));
-        let rows: Vec<Vec<u8>> = limited(query.into_tuple().all(self.database.reader())).await?;
-        rows.into_iter().map(|backend| id_bytes(backend).map(BackendId)).collect()
+        let query = Entity::find().select_only().column(Column::Backend);
+        self.backends_of(query.filter(Column::DueAt.is_not_null()).filter(Column::Unreachable.eq(true))).await
     }
 
     /// How many deliveries are still owed.
@@ -248,7 +269,8 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub async fn renew_deliveries(&self, deliveries: &[Delivery]) -> Result<(), StoreError> {
         let mut again = OnConflict::columns([Column::MessageId, Column::Position]);
-        again.update_columns([Column::State, Column::DueAt, Column::Step, Column::Unreachable]);
+        // Whoever has it in hand finds that it is no longer its own.
+        again.update_columns([Column::State, Column::DueAt, Column::Step, Column::Unreachable, Column::Node]);
         self.insert_or(deliveries, &again).await
     }
 

@@ -128,14 +128,14 @@ impl Store {
         Ok(due_at.flatten().map(Timestamp::from_millis))
     }
 
-    /// Writes down how far a late reply is; `kept`: it stays with the node that has it.
+    /// Writes down how far a late reply is that `node` has; `kept`: it keeps it. False: another node has it by now.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn settle_late_reply(&self, reply: &LateReply, kept: Option<NodeId>) -> Result<(), StoreError> {
-        let row = ActiveModel { node: Set(kept.map(|node| node.0.to_vec())), ..late_reply_row(reply) };
-        let update = Entity::update_many().set(row).filter(one(reply));
-        limited(update.exec(self.database.writer())).await.map(drop)
+    pub async fn settle_late_reply(&self, reply: &LateReply, node: NodeId, kept: bool) -> Result<bool, StoreError> {
+        let row = ActiveModel { node: Set(kept.then(|| node.0.to_vec())), ..late_reply_row(reply) };
+        let update = Entity::update_many().set(row).filter(one(reply)).filter(Column::Node.eq(node.0.to_vec()));
+        Ok(limited(update.exec(self.database.writer())).await?.rows_affected == 1)
     }
 }
 

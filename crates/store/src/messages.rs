@@ -183,7 +183,7 @@ impl Store {
         Ok(self.answer(id).await?.and_then(|answer| answer.given_to))
     }
 
-    /// Messages that `node` received since `since` and did not finish, the oldest first, up to `limit` after `after`.
+    /// Up to `limit` messages that `node` has, received from `since` until `until`, that it did not finish: the oldest first.
     ///
     /// # Errors
     /// As for [`Store::message`].
@@ -191,14 +191,21 @@ impl Store {
         &self,
         node: NodeId,
         since: Timestamp,
+        until: Timestamp,
         limit: u64,
     ) -> Result<Vec<Message>, StoreError> {
-        let query = messages::Entity::find()
+        let mut query = messages::Entity::find()
             .filter(messages::Column::ReceivedAt.gte(since.as_millis()))
+            .filter(messages::Column::ReceivedAt.lte(until.as_millis()))
             .filter(messages::Column::Node.eq(node.0.to_vec()))
-            .filter(unfinished())
             .order_by_asc(messages::Column::ReceivedAt)
             .limit(limit);
+        // A join, because MariaDB would read all answers there are for "not exists".
+        let answer = (answers::Entity, answers::Column::MessageId);
+        let finished = Expr::col((answers::Entity, answers::Column::FinishedAt)).is_not_null();
+        QuerySelect::query(&mut query)
+            .left_join(answers::Entity, of_this_message(answer).and(finished))
+            .and_where(Expr::col(answer).is_null());
         limited(query.all(self.database.reader())).await?.into_iter().map(message_from).collect()
     }
 

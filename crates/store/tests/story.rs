@@ -122,7 +122,7 @@ async fn tell_of_deliveries(engine: &Engine) {
     deliveries::who_has_a_delivery_settles_it_and_nobody_else(&engine.fresh().await).await;
     deliveries::what_was_not_tried_is_given_back(&engine.fresh().await).await;
     deliveries::what_a_dead_node_has_is_anybodys(&engine.fresh().await).await;
-    deliveries::a_backend_that_is_down_moves_everything_on_by_a_step(&engine.fresh().await).await;
+    deliveries::what_waits_for_a_backend_that_is_down_keeps_its_step(&engine.fresh().await).await;
     deliveries::a_backend_that_is_back_gets_what_did_not_reach_it_by_age(&engine.fresh().await).await;
     deliveries::what_is_over_can_be_renewed(&engine.fresh().await).await;
 }

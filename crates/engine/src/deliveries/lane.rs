@@ -7,7 +7,7 @@ use store::{BackendId, Delivery, DeliveryState, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::Deliveries;
-use super::schedule::{self, LAST_STEP};
+use super::schedule;
 use crate::backends::{NotTaken, Taken};
 use crate::foundation::until_stored;
 use crate::messages::{Attempt, Callback, Usable, from_json, shown, to_json};
@@ -19,8 +19,21 @@ const BATCH: u64 = 32;
 /// one slow answer holds up everything behind it.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// And how long at most, for a message whose `late` says that its backend is slow.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
+
 /// Tries that are kept with a delivery.
 const KEPT: usize = 20;
+
+/// What became of one try.
+enum Tried {
+    /// It was made, well or not.
+    Done,
+    /// The backend took it, after it had been away.
+    BackAgain,
+    /// It was not even made: the backend has too much to do, or another one is just probing it.
+    Refused,
+}
 
 /// The deliveries to one backend.
 pub(super) struct Lane {
@@ -58,43 +71,51 @@ impl Lane {
                     inner.store.release_deliveries(inner.node, Some(self.backend)).await?;
                     break;
                 }
-                self.try_again(delivery).await?;
+                match self.try_again(delivery).await? {
+                    Tried::Done => {}
+                    Tried::BackAgain => {
+                        // Older ones have become due.
+                        inner.store.release_deliveries(inner.node, Some(self.backend)).await?;
+                        break;
+                    }
+                    Tried::Refused => return self.postpone().await,
+                }
             }
         }
         Ok(())
     }
 
-    /// The backend is down: everything that is due moves on by a step, without a try.
+    /// The backend is down: everything that is due waits, without a try and without losing its place in the schedule. When the
+    /// backend takes anything, all of it is due at once.
     async fn postpone(&self) -> Result<(), StoreError> {
         let inner = &self.deliveries.0;
         self.deliveries.unreached().insert(self.backend);
-        // From the last step down, so that nothing moves twice.
-        for step in (0..LAST_STEP).rev() {
-            let now = inner.clock.now();
-            let due_at = schedule::pause(step + 1, &*inner.random).map(|pause| now + pause);
-            inner.store.postpone_deliveries(self.backend, step, now, due_at).await?;
-        }
-        Ok(())
+        let now = inner.clock.now();
+        let due_at = now + schedule::while_down(&*inner.random);
+        inner.store.postpone_deliveries(self.backend, now, due_at, now - schedule::LONGEST).await
     }
 
-    async fn try_again(&self, mut delivery: Delivery) -> Result<(), StoreError> {
+    async fn try_again(&self, mut delivery: Delivery) -> Result<Tried, StoreError> {
         let inner = &self.deliveries.0;
         let Some(message) = inner.store.message(delivery.message_id).await? else {
             delivery.state = DeliveryState::Dead;
-            return inner.store.settle_delivery(&delivery, inner.node).await.map(drop);
+            return inner.store.settle_delivery(&delivery, inner.node).await.map(|_| Tried::Done);
         };
         let callback = Callback::of_row(message);
         let place = usize::try_from(delivery.position).unwrap_or(usize::MAX);
         let number = delivery.sent + 1;
         let began = inner.clock.now();
         let outcome = self.send(&callback, place, number).await?;
+        if matches!(outcome, Err(NotTaken::Busy | NotTaken::Down)) {
+            inner.store.settle_delivery(&delivery, inner.node).await?;
+            return Ok(Tried::Refused);
+        }
         let mut attempt = Attempt::of(place, number, began, inner.clock.now(), &outcome);
         delivery.sent = number;
-        delivery.step += 1;
+        delivery.step = schedule::next_step(delivery.step, inner.clock.now().since(delivery.received_at));
         match &outcome {
             Ok(taken) => {
                 delivery.state = DeliveryState::Delivered;
-                self.deliveries.is_back(self.backend);
                 self.reply(&callback, place, taken, &mut attempt).await?;
             }
             Err(reason) => {
@@ -116,7 +137,9 @@ impl Lane {
         attempts.push(attempt);
         attempts.drain(..attempts.len().saturating_sub(KEPT));
         delivery.attempts = to_json(&attempts);
-        inner.store.settle_delivery(&delivery, inner.node).await.map(drop)
+        inner.store.settle_delivery(&delivery, inner.node).await?;
+        let is_back = outcome.is_ok() && self.deliveries.pull(self.backend).await?;
+        Ok(if is_back { Tried::BackAgain } else { Tried::Done })
     }
 
     async fn send(
@@ -129,7 +152,8 @@ impl Lane {
         let registered = inner.directory.find(&callback.message.app_key, inner.clock.now()).await?;
         let Some(registered) = registered else { return Ok(Err(NotTaken::Unregistered)) };
         let keys = registered.webhook_keys.as_ref();
-        Ok(match callback.outgoing(place, number, keys, TIMEOUT) {
+        let slow = Duration::from_secs(u64::from(callback.request.late)).min(LONGEST_TIMEOUT);
+        Ok(match callback.outgoing(place, number, keys, slow.max(TIMEOUT)) {
             Some((backend, outgoing)) => inner.backends.send(backend, outgoing).await,
             None => Err(NotTaken::Gone),
         })

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::backends::Backends;
-use crate::foundation::Foundation;
+use crate::foundation::{AFTER_FAILURE, Foundation};
 use crate::late_replies::LateReplies;
 
 /// The longest sleep between two looks: what another node owed before it died is found by then.
@@ -27,8 +27,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(2);
 /// The shortest: what becomes due meanwhile comes together.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(100);
 
-/// After a step that failed (the database is away), how long until the next one.
-const AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// While lanes are running, how long until the next look.
+const WHILE_WORKING: Duration = Duration::from_millis(500);
 
 /// How often what is owed is counted, for the metrics.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
@@ -83,32 +83,40 @@ impl Deliveries {
 
     /// This backend has just taken something: if it was away before, it gets what waited for it.
     pub fn is_back(&self, backend: BackendId) {
-        if !self.unreached().remove(&backend) {
+        if !self.unreached().contains(&backend) {
             return;
         }
         let deliveries = self.clone();
         self.0.tasks.spawn(async move {
-            match deliveries.0.store.pull_deliveries(backend).await {
-                Ok(count) if count > 0 => {
-                    tracing::info!(?backend, count, "a backend is back, and gets what waited for it");
-                    deliveries.0.owed.notify_one();
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::error!(%error, "what waits for a backend could not be made due");
-                    deliveries.unreached().insert(backend);
-                }
+            if let Err(error) = deliveries.pull(backend).await {
+                tracing::error!(%error, "what waits for a backend could not be made due");
             }
         });
+    }
+
+    /// Makes due what waits for a backend that was away; true if there was anything. After an error it is tried again with
+    /// the next thing that the backend takes.
+    async fn pull(&self, backend: BackendId) -> Result<bool, StoreError> {
+        if !self.unreached().remove(&backend) {
+            return Ok(false);
+        }
+        match self.0.store.pull_deliveries(backend).await {
+            Ok(0) => Ok(false),
+            Ok(count) => {
+                tracing::info!(?backend, count, "a backend is back, and gets what waited for it");
+                self.0.owed.notify_one();
+                Ok(true)
+            }
+            Err(error) => {
+                self.unreached().insert(backend);
+                Err(error)
+            }
+        }
     }
 
     /// Delivers what is due until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let delivering = async {
-            while let Err(error) = self.find_unreached().await {
-                tracing::error!(%error, "looking for backends that are owed something failed");
-                tokio::time::sleep(AFTER_FAILURE).await;
-            }
             let mut counted_at = None;
             loop {
                 let pause = self.step(&stop).await.unwrap_or_else(|error| {
@@ -137,10 +145,12 @@ impl Deliveries {
         if next > now {
             return Ok(next.since(now).clamp(SHORTEST_SLEEP, LONGEST_SLEEP));
         }
-        for backend in self.0.store.backends_with_due_deliveries(now).await? {
+        let running: Vec<BackendId> =
+            self.0.running.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
+        for backend in self.0.store.backends_with_due_deliveries(now, &running).await? {
             self.start_lane(backend, stop);
         }
-        Ok(LONGEST_SLEEP.min(Duration::from_millis(500)))
+        Ok(WHILE_WORKING)
     }
 
     fn start_lane(&self, backend: BackendId, stop: &CancellationToken) {
@@ -161,6 +171,10 @@ impl Deliveries {
     async fn count(&self) {
         if let Ok(count) = self.0.store.count_pending_deliveries().await {
             self.0.metrics.deliveries_pending(count);
+        }
+        // What another node could not deliver before it died.
+        if let Err(error) = self.find_unreached().await {
+            tracing::error!(%error, "looking for backends that are owed something failed");
         }
     }
 

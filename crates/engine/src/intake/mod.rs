@@ -190,8 +190,7 @@ impl Intake {
     /// Waits as long as WeChat does.
     async fn wait(&self, running: &Running, now: Timestamp) -> Result<Option<Bytes>, IntakeError> {
         let seat = running.sit();
-        let mut outcome = running.outcome();
-        let told = tell(running.count_try(now), running, &mut outcome).await;
+        let told = tell(running.count_try(now), running).await;
         drop(seat);
         let Some(reply) = told.ok_or(IntakeError::NotYet)?? else { return Ok(None) };
         match running.give_to_wechat() {
@@ -211,20 +210,21 @@ impl Intake {
 }
 
 /// What is decided while WeChat waits; when its last try can wait no longer, that is brought about.
-async fn tell(mut this: Try, running: &Running, outcome: &mut watch::Receiver<Outcome>) -> Option<Told> {
+async fn tell(mut this: Try, running: &Running) -> Option<Told> {
     let arrived = tokio::time::Instant::now();
+    let mut told = std::pin::pin!(told(running.outcome()));
     loop {
         let is_last = this.is_last();
         let limit = arrived + if is_last { LAST_WAIT } else { OTHER_WAIT };
         tokio::select! {
             biased;
-            told = told(outcome) => return told,
+            told = &mut told => return told,
             () = tokio::time::sleep_until(limit) => {
                 if !is_last {
                     return None;
                 }
                 running.call_time();
-                return tokio::time::timeout(WRITING, told(outcome)).await.ok().flatten();
+                return tokio::time::timeout(WRITING, told).await.ok().flatten();
             }
             () = this.learns() => {}
         }
@@ -233,14 +233,14 @@ async fn tell(mut this: Try, running: &Running, outcome: &mut watch::Receiver<Ou
 
 type Told = Result<Option<Bytes>, StoreError>;
 
-/// Waits for the decision.
-async fn told(outcome: &mut watch::Receiver<Outcome>) -> Option<Told> {
+/// Waits for the decision. A failure from before is being tried again: what comes of that is waited for.
+async fn told(mut outcome: watch::Receiver<Outcome>) -> Option<Told> {
+    if matches!(*outcome.borrow_and_update(), Outcome::Failed(_)) {
+        outcome.changed().await.ok()?;
+    }
     match &*outcome.wait_for(|outcome| !matches!(outcome, Outcome::Open)).await.ok()? {
         Outcome::Open => None,
         Outcome::Decided(reply) => Some(Ok(reply.clone())),
         Outcome::Failed(error) => Some(Err(error.clone())),
     }
 }
-
-#[cfg(test)]
-mod tests;

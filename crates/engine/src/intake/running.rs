@@ -101,6 +101,11 @@ impl Running {
         self.given.compare_exchange(NOBODY, USER, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
+    /// The answer could not be given to WeChat after all.
+    pub(super) fn take_back(&self) {
+        let _ = self.given.compare_exchange(WECHAT, NOBODY, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
     /// Another process gave the answer away.
     pub(super) fn was_given(&self, to: Recipient) {
         let number = match to {

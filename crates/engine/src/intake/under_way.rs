@@ -12,6 +12,7 @@ use super::course::Course;
 use super::order::Call;
 use super::running::{Outcome, Running};
 use crate::apps::Registered;
+use crate::foundation::until_stored;
 use crate::messages::{Attempt, Callback, from_json};
 
 /// How often a node that waits for another one looks whether it has the answer.
@@ -114,14 +115,12 @@ impl UnderWay {
     pub(super) async fn resume(&self, message: Message, registered: Arc<Registered>) {
         let id = message.id;
         self.running.came_at(message.received_at);
-        let left = async {
+        // What was taken over is gone on with, however long the database is away.
+        let left = || async {
             let answer = self.inner.store.answer(id).await?;
-            Ok::<_, StoreError>((answer, self.inner.store.deliveries(&[id]).await?))
+            Ok((answer, self.inner.store.deliveries(&[id]).await?))
         };
-        let (answer, deliveries) = match left.await {
-            Ok(left) => left,
-            Err(error) => return self.running.publish(Outcome::Failed(error)),
-        };
+        let (answer, deliveries) = until_stored("going on with a message that another process left", left).await;
         if let Some(finished) = answer.clone().filter(|answer| answer.finished_at.is_some()) {
             // One of WeChat's tries was faster, and has gone on with it.
             return self.adopt(finished);

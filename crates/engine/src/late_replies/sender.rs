@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use store::{LateReply, LateReplyState, NodeId, StoreError};
+use store::{LateReply, LateReplyState, StoreError};
 use tokio_util::sync::CancellationToken;
 use wechat::ApiError;
 use wechat::calls::{AnswerError, Call, read_sent};
@@ -35,7 +35,7 @@ const NOT_YET: Duration = Duration::from_secs(1);
 enum Wanted {
     Yes,
     No(&'static str),
-    /// The message itself is not answered yet.
+    /// The message itself is not answered yet, or another backend's late reply is being sent.
     NotYetKnown,
 }
 
@@ -91,13 +91,15 @@ impl LateReplies {
             }
             reply.sent += 1;
             // Before the next piece: what the user has is not sent again after a crash.
-            self.settle(&reply, Some(self.0.node)).await;
+            if !self.settle(&reply, true).await {
+                return;
+            }
         }
         reply.state = LateReplyState::Sent;
         reply.outcome = to_json(&Outcome::default());
         self.0.metrics.late_reply("sent");
         tracing::info!(id = %reply.message_id, "a late reply was sent to the user");
-        self.settle(&reply, None).await;
+        self.settle(&reply, false).await;
     }
 
     /// Whether the user has no other reply to the message, and will get none.
@@ -111,20 +113,23 @@ impl LateReplies {
         }
         // They come in the order in which they were made.
         let all = self.0.store.late_replies(&[reply.message_id]).await?;
-        let mut before = all.iter().take_while(|other| other.reply_from != reply.reply_from);
-        let is_first = before.all(|other| other.state == LateReplyState::Failed);
-        Ok(if is_first { Wanted::Yes } else { Wanted::No("another backend's late reply came before") })
+        let before = || all.iter().take_while(|other| other.reply_from != reply.reply_from);
+        if before().any(|other| other.state == LateReplyState::Sent) {
+            return Ok(Wanted::No("another backend's late reply came before"));
+        }
+        let is_next = before().all(|other| other.state == LateReplyState::Failed);
+        Ok(if is_next { Wanted::Yes } else { Wanted::NotYetKnown })
     }
 
     /// WeChat may still get another backend's reply: then this one is not needed.
     async fn postpone(&self, mut reply: LateReply) {
         reply.state = LateReplyState::Pending(self.0.clock.now() + NOT_YET);
-        self.settle(&reply, None).await;
+        self.settle(&reply, false).await;
     }
 
-    /// What this node has taken must not stay in its hands without being worked on.
-    async fn settle(&self, reply: &LateReply, kept: Option<NodeId>) {
-        until_stored("a late reply", || self.0.store.settle_late_reply(reply, kept)).await;
+    /// What this node has taken must not stay in its hands without being worked on. False: another node has it by now.
+    async fn settle(&self, reply: &LateReply, kept: bool) -> bool {
+        until_stored("a late reply", || self.0.store.settle_late_reply(reply, self.0.node, kept)).await
     }
 
     async fn not_sent(&self, mut reply: LateReply, reason: NotSent) {
@@ -144,7 +149,7 @@ impl LateReplies {
         reply.tries += 1;
         reply.state = state;
         reply.outcome = to_json(&outcome);
-        self.settle(&reply, None).await;
+        self.settle(&reply, false).await;
     }
 
     async fn send_piece(&self, reply: &LateReply, wecom: bool, body: &str) -> Result<(), NotSent> {

@@ -22,7 +22,8 @@ impl MigrationTrait for Migration {
         late_replies(manager).await?;
         nodes(manager).await?;
         index(manager, "messages_received_at", Messages::Table, &[Messages::ReceivedAt]).await?;
-        index(manager, "deliveries_due", Deliveries::Table, &[Deliveries::DueAt]).await?;
+        let due = [Deliveries::DueAt, Deliveries::Backend, Deliveries::Node];
+        index(manager, "deliveries_due", Deliveries::Table, &due).await?;
         let lane = [Deliveries::Backend, Deliveries::DueAt, Deliveries::ReceivedAt];
         index(manager, "deliveries_lane", Deliveries::Table, &lane).await?;
         index(manager, "late_replies_due", LateReplies::Table, &[LateReplies::DueAt]).await

@@ -62,10 +62,11 @@ pub(crate) async fn two_nodes_take_each_row_once_and_the_longest_due_first(fresh
     let taken: Vec<u32> = racing.join_all().await.iter().flat_map(|taken| ids(taken)).collect();
     let once: HashSet<u32> = taken.iter().copied().collect();
     assert_eq!((taken.len(), once), (60, (0..60).collect()));
-    assert_eq!(nodes[0].backends_with_due_deliveries(later(100)).await.unwrap(), [DESK]);
-    let mut both = nodes[0].backends_with_due_deliveries(later(500)).await.unwrap();
+    assert_eq!(nodes[0].backends_with_due_deliveries(later(100), &[]).await.unwrap(), [DESK]);
+    let mut both = nodes[0].backends_with_due_deliveries(later(500), &[]).await.unwrap();
     both.sort();
     assert_eq!(both, [SHOP, DESK]);
+    assert_eq!(nodes[0].backends_with_due_deliveries(later(500), &[DESK]).await.unwrap(), [SHOP]);
     assert_eq!(nodes[1].count_pending_deliveries().await.unwrap(), 70, "taken is not done");
 }
 
@@ -146,8 +147,8 @@ pub(crate) async fn what_a_dead_node_has_is_anybodys(fresh: &Fresh) {
     let mine = store.claim_deliveries(SHOP, HERE, later(5), 9).await.unwrap();
     assert_eq!(mine.len(), 2);
     assert!(store.claim_deliveries(SHOP, THERE, later(14), 9).await.unwrap().is_empty());
-    assert_eq!(store.backends_with_due_deliveries(later(14)).await.unwrap(), []);
-    assert_eq!(store.backends_with_due_deliveries(later(15)).await.unwrap(), [SHOP]);
+    assert_eq!(store.backends_with_due_deliveries(later(14), &[]).await.unwrap(), []);
+    assert_eq!(store.backends_with_due_deliveries(later(15), &[]).await.unwrap(), [SHOP]);
     let taken = store.claim_deliveries(SHOP, THERE, later(15), 9).await.unwrap();
     assert_eq!(ids(&taken), [1, 2]);
     let done = Delivery { state: DeliveryState::Delivered, ..mine[0].clone() };
@@ -161,37 +162,36 @@ pub(crate) async fn what_a_dead_node_has_is_anybodys(fresh: &Fresh) {
     assert!(store.claim_deliveries(SHOP, NodeId([3; 16]), later(49), 9).await.unwrap().is_empty());
 }
 
-pub(crate) async fn a_backend_that_is_down_moves_everything_on_by_a_step(fresh: &Fresh) {
+pub(crate) async fn what_waits_for_a_backend_that_is_down_keeps_its_step(fresh: &Fresh) {
     let store = fresh.open().await;
     both_alive(&store).await;
     let at_step = |number, step, seconds| Delivery { step, ..delivery(number, SHOP, seconds) };
+    let old = Delivery { received_at: NOW - Duration::from_secs(9), ..at_step(5, 9, 0) };
     let owed = vec![
         at_step(1, 0, 0),
-        at_step(2, 1, 0),
+        at_step(2, 9, 0),
         at_step(3, 1, 50),
         Delivery { backend: DESK, ..at_step(4, 1, 0) },
-        at_step(5, 1, 0),
-        at_step(6, 9, 0),
+        old.clone(),
     ];
-    owe(&store, owed).await;
-    let postpone = async |step, due_at| store.postpone_deliveries(SHOP, step, later(10), due_at).await.unwrap();
-    assert_eq!(postpone(1, Some(later(130))).await, 2, "2 and 5; 3 is not due, 4 another backend's");
-    assert_eq!(postpone(9, None).await, 1);
-    assert_eq!(postpone(5, Some(later(130))).await, 0);
-    let known = all(&store, 1..=6).await;
-    let moved = Delivery { step: 2, unreachable: true, ..delivery(2, SHOP, 130) };
-    assert_eq!(known[1], moved);
-    assert_eq!(known[4], Delivery { message_id: id(5), ..moved });
-    assert_eq!((known[0].step, known[2].step, known[3].step), (0, 1, 1));
-    assert_eq!((known[5].state, known[5].step), (DeliveryState::Dead, 10));
+    owe(&store, owed.clone()).await;
+    let dead_before = NOW - Duration::from_secs(5);
+    let postpone = async |due_at| store.postpone_deliveries(SHOP, later(10), due_at, dead_before).await.unwrap();
+    // What is in the hands of a living node is left alone.
+    assert_eq!(ids(&store.claim_deliveries(SHOP, THERE, later(10), 1).await.unwrap()), [5]);
+    postpone(later(130)).await;
+    let put_off =
+        |place: usize| Delivery { unreachable: true, state: DeliveryState::Pending(later(130)), ..owed[place].clone() };
+    let wanted = [put_off(0), put_off(1), owed[2].clone(), owed[3].clone(), old.clone()];
+    assert_eq!(all(&store, 1..=5).await, wanted, "3 is not due, 4 is another backend's, THERE has 5");
 
-    // What is in the hands of a living node is left alone, and what a dead one had is let go.
-    assert_eq!(ids(&store.claim_deliveries(SHOP, THERE, later(10), 1).await.unwrap()), [1]);
-    assert_eq!(postpone(0, Some(later(60))).await, 0);
+    // What a dead one had is let go; what is too old is over.
     store.beat(THERE, later(10)).await.unwrap();
-    assert_eq!(postpone(0, Some(later(60))).await, 1);
+    postpone(later(60)).await;
+    let over = Delivery { unreachable: true, state: DeliveryState::Dead, ..old };
+    assert_eq!(all(&store, 5..=5).await, [over]);
     store.beat(THERE, later(10_000)).await.unwrap();
-    assert_eq!(ids(&store.claim_deliveries(SHOP, HERE, later(60), 9).await.unwrap()), [3, 1]);
+    assert_eq!(ids(&store.claim_deliveries(SHOP, HERE, later(130), 9).await.unwrap()), [3, 1, 2]);
 }
 
 pub(crate) async fn a_backend_that_is_back_gets_what_did_not_reach_it_by_age(fresh: &Fresh) {

@@ -99,12 +99,13 @@ pub(crate) async fn a_late_reply_goes_on_where_it_was_left(fresh: &Fresh) {
 
     // One piece is sent, and it stays here; the second is sent as a whole; the third waits for a better moment.
     let one_piece = LateReply { sent: 1, ..mine[0].clone() };
-    store.settle_late_reply(&one_piece, Some(HERE)).await.unwrap();
+    assert!(store.settle_late_reply(&one_piece, HERE, true).await.unwrap());
+    assert!(!store.settle_late_reply(&one_piece, THERE, true).await.unwrap(), "who does not have it");
     let sent = LateReply { sent: 2, state: LateReplyState::Sent, outcome: b"{}".to_vec(), ..mine[1].clone() };
-    store.settle_late_reply(&sent, None).await.unwrap();
+    assert!(store.settle_late_reply(&sent, HERE, false).await.unwrap());
     let state = LateReplyState::Pending(later(5));
     let again = LateReply { tries: 1, state, outcome: br#"{"errcode":-1}"#.to_vec(), ..mine[2].clone() };
-    store.settle_late_reply(&again, None).await.unwrap();
+    assert!(store.settle_late_reply(&again, HERE, false).await.unwrap());
 
     assert!(store.claim_late_replies(THERE, later(4), 9).await.unwrap().is_empty());
     assert_eq!(store.claim_late_replies(THERE, later(5), 9).await.unwrap(), from_ref(&again));

@@ -181,10 +181,10 @@ pub(crate) async fn what_a_node_left_unfinished_is_taken_over_once(fresh: &Fresh
     messages.reverse();
     let answers = vec![answer(2, Some("r")), unfinished(3)];
     write(&nodes[0], Written { messages, answers, ..Written::default() }).await;
-    let left = nodes[1].unfinished_messages(HERE, later(2), 10).await.unwrap();
+    let left = nodes[1].unfinished_messages(HERE, later(2), Timestamp::MAX, 10).await.unwrap();
     assert_eq!(numbers(&left), [3, 4, 6], "the oldest first");
-    assert_eq!(numbers(&nodes[1].unfinished_messages(HERE, later(2), 2).await.unwrap()), [3, 4]);
-    assert_eq!(numbers(&nodes[1].unfinished_messages(THERE, NOW, 10).await.unwrap()), [5]);
+    assert_eq!(numbers(&nodes[1].unfinished_messages(HERE, later(2), Timestamp::MAX, 2).await.unwrap()), [3, 4]);
+    assert_eq!(numbers(&nodes[1].unfinished_messages(THERE, NOW, Timestamp::MAX, 10).await.unwrap()), [5]);
 
     let takers: tokio::task::JoinSet<bool> = (0..20u8)
         .map(|number| {
@@ -193,7 +193,7 @@ pub(crate) async fn what_a_node_left_unfinished_is_taken_over_once(fresh: &Fresh
         })
         .collect();
     assert_eq!(takers.join_all().await.into_iter().filter(|taken| *taken).count(), 1);
-    assert_eq!(numbers(&nodes[0].unfinished_messages(HERE, NOW, 10).await.unwrap()), [1, 3, 6]);
+    assert_eq!(numbers(&nodes[0].unfinished_messages(HERE, NOW, Timestamp::MAX, 10).await.unwrap()), [1, 3, 6]);
     assert!(nodes[0].take_over_message(id(3), HERE, HERE).await.unwrap(), "its own");
     assert!(!nodes[0].take_over_message(id(9), HERE, THERE).await.unwrap(), "no such message");
 }

@@ -9,7 +9,7 @@ use super::{Course, Decided, Event};
 use crate::foundation::AFTER_FAILURE;
 use crate::intake::order::Decision;
 use crate::intake::running::Outcome;
-use crate::messages::to_json;
+use crate::messages::{Usable, to_json};
 
 impl Course {
     pub(super) fn decide(&mut self, decision: Decision) {
@@ -54,11 +54,19 @@ impl Course {
 
     pub(super) fn answer_failed(&mut self, error: StoreError) {
         tracing::error!(id = %self.callback.message.id, %error, "an answer could not be stored, and is not given");
+        self.running.take_back();
         self.running.publish(Outcome::Failed(error));
         self.work.push(Box::pin(async {
             tokio::time::sleep(AFTER_FAILURE).await;
             Event::TryAgain
         }));
+    }
+
+    /// Those who waited are gone; who waits now, and what there is to say by now, is looked at anew.
+    pub(super) fn try_again(&mut self) {
+        self.running.publish(Outcome::Open);
+        self.decided = Decided::No;
+        self.decision = None;
     }
 
     pub(super) fn answer_written(&mut self, written: Written) {
@@ -74,7 +82,10 @@ impl Course {
         self.work.push(Box::pin(async move {
             loop {
                 match inner.store.answer(id).await {
-                    Ok(answer) => return Event::Theirs(answer),
+                    // Gone with its message, as when the course took longer than records are kept.
+                    Ok(answer) => {
+                        return Event::Theirs(answer.unwrap_or_else(|| Answer::success(id, inner.clock.now())));
+                    }
                     Err(error) => tracing::error!(%id, %error, "an answer cannot be read"),
                 }
                 tokio::time::sleep(AFTER_FAILURE).await;
@@ -82,10 +93,15 @@ impl Course {
         }));
     }
 
-    pub(super) fn adopt(&mut self, theirs: Option<Answer>) {
-        let Some(mut theirs) = theirs else { return self.fetch_theirs() };
+    pub(super) fn adopt(&mut self, mut theirs: Answer) {
         let reply = theirs.reply.clone().map(Bytes::from);
         self.decided = Decided::Theirs { is_reply: reply.is_some() };
+        let place = theirs.reply_from.and_then(|place| usize::try_from(place).ok());
+        if let (Some(reply), Some(place)) = (&reply, place) {
+            // Should it have to go to the user, it is this one and no other.
+            self.keep(place, Usable::stored(&self.callback, reply));
+            self.decision = Some(Decision::Reply(place));
+        }
         if let Some(to) = theirs.given_to {
             self.running.was_given(to);
         }

@@ -1,12 +1,16 @@
 //! What comes when WeChat waits no longer: a reply that nobody fetched, or one that is later than the answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use store::Recipient;
 
 use super::{Course, Decided, Event, LateStep};
 use crate::foundation::until_stored;
 use crate::intake::order::Decision;
+
+/// However the clock is set meanwhile, no try of WeChat comes later than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 impl Course {
     /// Whether no reply can still have to go to the user, once all backends are done.
@@ -46,7 +50,7 @@ impl Course {
     fn wait_for_another_try(&mut self) {
         self.late = LateStep::Waiting;
         let last = self.callback.request.last_try_by(self.callback.message.received_at);
-        let wait = last.since(self.inner.clock.now());
+        let wait = last.since(self.inner.clock.now()).min(LONGEST_WAIT);
         self.work.push(Box::pin(async move {
             tokio::time::sleep(wait).await;
             Event::NobodyCame
