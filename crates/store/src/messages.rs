@@ -183,6 +183,18 @@ impl Store {
         Ok(self.answer(id).await?.and_then(|answer| answer.given_to))
     }
 
+    /// Nobody has the answer after all: who should have got it had gone before it was on disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn take_answer_back(&self, id: MessageId) -> Result<(), StoreError> {
+        let update = answers::Entity::update_many()
+            .set(answers::ActiveModel { given_to: Set(None), ..Default::default() })
+            .filter(answers::Column::MessageId.eq(id.0.to_vec()))
+            .filter(answers::Column::GivenTo.eq(TO_WECHAT));
+        limited(update.exec(self.database.writer())).await.map(drop)
+    }
+
     /// Up to `limit` messages that `node` has, received from `since` until `until`, that it did not finish: the oldest first.
     ///
     /// # Errors

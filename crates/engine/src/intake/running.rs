@@ -101,9 +101,9 @@ impl Running {
         self.given.compare_exchange(NOBODY, USER, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
-    /// The answer could not be given to WeChat after all.
-    pub(super) fn take_back(&self) {
-        let _ = self.given.compare_exchange(WECHAT, NOBODY, Ordering::SeqCst, Ordering::SeqCst);
+    /// The answer could not be given to WeChat after all. False: it was not meant for it.
+    pub(super) fn take_back(&self) -> bool {
+        self.given.compare_exchange(WECHAT, NOBODY, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
     /// Another process gave the answer away.
@@ -217,8 +217,9 @@ mod tests {
         assert_eq!(one.give_to_wechat(), GivenTo::WechatFirst);
         assert_eq!(one.give_to_wechat(), GivenTo::Wechat);
         assert!(!one.give_to_user());
+        assert!(one.take_back() && !one.is_given() && !one.take_back());
         let other = running();
-        assert!(other.give_to_user());
+        assert!(other.give_to_user() && !other.take_back());
         assert_eq!(other.give_to_wechat(), GivenTo::User);
     }
 }

@@ -72,6 +72,10 @@ impl Course {
     pub(super) fn answer_written(&mut self, written: Written) {
         let Some(decision) = self.decision.filter(|_| written.won) else { return self.fetch_theirs() };
         self.decided = Decided::Ours(decision);
+        let is_for_nobody = matches!(decision, Decision::Reply(_)) && !self.running.is_awaited();
+        if is_for_nobody && self.running.take_back() {
+            self.taken_back();
+        }
         self.finished = written.finished;
         self.running.publish(Outcome::Decided(self.reply_at(decision)));
     }

@@ -47,7 +47,17 @@ impl Course {
         }
     }
 
-    fn wait_for_another_try(&mut self) {
+    /// Whoever waited when it was decided hung up before it was on disk, as when the database took its time.
+    pub(super) fn taken_back(&mut self) {
+        self.late = LateStep::Waiting;
+        let (inner, id) = (Arc::clone(&self.inner), self.callback.message.id);
+        self.work.push(Box::pin(async move {
+            until_stored("that nobody has an answer", || inner.store.take_answer_back(id)).await;
+            Event::TakenBack
+        }));
+    }
+
+    pub(super) fn wait_for_another_try(&mut self) {
         self.late = LateStep::Waiting;
         let last = self.callback.request.last_try_by(self.callback.message.received_at);
         let wait = last.since(self.inner.clock.now()).min(LONGEST_WAIT);
