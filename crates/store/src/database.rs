@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sea_orm::{
@@ -46,6 +47,27 @@ pub(crate) struct Database {
     writer: DatabaseConnection,
     reader: DatabaseConnection,
     options: TransactionOptions,
+    in_doubt: InDoubt,
+}
+
+/// Whether the connection that writes to SQLite may still be inside a transaction that nobody will commit: SQLite ends one by
+/// itself when the disk is full, the rollback that follows fails, and the driver counts one level too many from then on. All
+/// that was written through it later would look committed and be nowhere. Such a connection is closed before it is used again.
+#[derive(Clone, Default)]
+struct InDoubt(Arc<AtomicBool>);
+
+impl InDoubt {
+    /// Does what ends a transaction; doubt stays when that fails, or is given up half-way.
+    async fn while_ending<T>(&self, ending: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        self.0.store(true, Ordering::SeqCst);
+        let done = ending.await?;
+        self.0.store(false, Ordering::SeqCst);
+        Ok(done)
+    }
+
+    fn settle(&self) -> bool {
+        self.0.swap(false, Ordering::SeqCst)
+    }
 }
 
 impl Database {
@@ -107,10 +129,10 @@ impl Database {
             return Err(DbErr::Custom("a transaction was kept beyond its work".to_owned()));
         };
         match done {
-            Ok(done) => transaction.commit().await.map(|()| done),
+            Ok(done) => self.in_doubt.while_ending(transaction.commit()).await.map(|()| done),
             Err(e) => {
-                // Nothing to add when this fails too: the connection is gone, and the transaction with it.
-                let _ = transaction.rollback().await;
+                // Nothing to add when this fails too: the connection is not used again.
+                let _ = self.in_doubt.while_ending(transaction.rollback()).await;
                 Err(e)
             }
         }
@@ -144,7 +166,13 @@ async fn sqlite(options: SqliteConnectOptions, readers: u32) -> Result<Database,
         .pragma("temp_store", "memory")
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
     let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_LIMIT).test_before_acquire(false).max_lifetime(None);
-    let writer = pool().max_connections(1).idle_timeout(None).connect_with(writer_options).await.map_err(open_error)?;
+    let in_doubt = InDoubt::default();
+    let doubt = in_doubt.clone();
+    let writer = pool().max_connections(1).idle_timeout(None).before_acquire(move |_, _| {
+        let is_sound = !doubt.settle();
+        Box::pin(async move { Ok(is_sound) })
+    });
+    let writer = writer.connect_with(writer_options).await.map_err(open_error)?;
     let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
     let reader = if readers == 0 {
         writer.clone()
@@ -159,7 +187,7 @@ async fn sqlite(options: SqliteConnectOptions, readers: u32) -> Result<Database,
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     };
-    Ok(Database { writer, reader, options })
+    Ok(Database { writer, reader, options, in_doubt })
 }
 
 async fn postgres(url: &str) -> Result<Database, StoreError> {
@@ -203,7 +231,7 @@ async fn first_connection<C: Connection>(
 fn shared(pool: DatabaseConnection) -> Database {
     let options =
         TransactionOptions { isolation_level: Some(IsolationLevel::ReadCommitted), ..TransactionOptions::default() };
-    Database { writer: pool.clone(), reader: pool, options }
+    Database { writer: pool.clone(), reader: pool, options, in_doubt: InDoubt::default() }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "taken by map_err")]

@@ -106,6 +106,28 @@ mod tests {
         assert!(advice_after("PRAGMA query_only = 1", "x").await.contains("writable"));
     }
 
+    /// As when the disk is full: SQLite rolls back by itself, and the driver's own rollback fails. What is written afterwards
+    /// must be on disk nevertheless.
+    #[tokio::test]
+    async fn what_is_written_after_sqlite_ended_a_transaction_by_itself_is_on_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::parse(&format!("sqlite://{}/x.db", folder.path().display())).unwrap();
+        let store = Store::open(&url, Keyring::generate([7; 32]), NOW).await.unwrap();
+        let ended = store.database.write(|tx| async move {
+            tx.execute_unprepared("ROLLBACK").await?;
+            Err::<(), _>(sea_orm::DbErr::Custom("database or disk is full".to_owned()))
+        });
+        assert!(ended.await.is_err());
+        for number in 0..3 {
+            store.put_setting(&format!("after {number}"), "is kept").await.unwrap();
+        }
+        let seen = Store::open(&url, Keyring::generate([7; 32]), NOW).await.unwrap();
+        for number in 0..3 {
+            let kept = seen.setting(&format!("after {number}")).await.unwrap();
+            assert_eq!(kept.as_deref(), Some("is kept"), "{number}");
+        }
+    }
+
     #[tokio::test]
     async fn an_unreachable_server_is_said_within_the_limit_and_without_the_password() {
         for text in ["postgres://user:s3cret@127.0.0.1:1/proxy", "mysql://user:s3cret@127.0.0.1:1/proxy"] {
