@@ -113,11 +113,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::parse(&format!("sqlite://{}/x.db", folder.path().display())).unwrap();
         let store = Store::open(&url, Keyring::generate([7; 32]), NOW).await.unwrap();
+        let full = || Err::<(), _>(sea_orm::DbErr::Custom("database or disk is full".to_owned()));
         let ended = store.database.write(|tx| async move {
             tx.execute_unprepared("ROLLBACK").await?;
-            Err::<(), _>(sea_orm::DbErr::Custom("database or disk is full".to_owned()))
+            full()
         });
         assert!(ended.await.is_err());
+        assert!(store.database.write(|_| async move { full() }).await.is_err());
         for number in 0..3 {
             store.put_setting(&format!("after {number}"), "is kept").await.unwrap();
         }
