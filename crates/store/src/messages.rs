@@ -183,13 +183,14 @@ impl Store {
         Ok(self.answer(id).await?.and_then(|answer| answer.given_to))
     }
 
-    /// Nobody has the answer after all: who should have got it had gone before it was on disk.
+    /// Nobody has the answer after all: WeChat, which should have got it, had hung up before it was on disk. So the message is
+    /// not finished either.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn take_answer_back(&self, id: MessageId) -> Result<(), StoreError> {
         let update = answers::Entity::update_many()
-            .set(answers::ActiveModel { given_to: Set(None), ..Default::default() })
+            .set(answers::ActiveModel { given_to: Set(None), finished_at: Set(None), ..Default::default() })
             .filter(answers::Column::MessageId.eq(id.0.to_vec()))
             .filter(answers::Column::GivenTo.eq(TO_WECHAT));
         limited(update.exec(self.database.writer())).await.map(drop)

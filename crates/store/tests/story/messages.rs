@@ -147,6 +147,7 @@ pub(crate) async fn a_message_comes_back_as_it_was_stored(fresh: &Fresh) {
 
 pub(crate) async fn all_who_want_the_answer_are_told_the_same_holder(fresh: &Fresh) {
     let nodes = [fresh.open().await, fresh.open().await];
+    let finished = Answer { given_to: Some(Recipient::Wechat), finished_at: Some(NOW), ..answer(4, Some("finished")) };
     let given = Answer { given_to: Some(Recipient::User), ..answer(2, Some("given")) };
     write(
         &nodes[0],
@@ -170,6 +171,13 @@ pub(crate) async fn all_who_want_the_answer_are_told_the_same_holder(fresh: &Fre
     let asked = nodes[0].give_answer(id(2), Recipient::Wechat).await.unwrap();
     assert_eq!(asked, Some(Recipient::User), "it was given when it was written");
     assert_eq!(nodes[0].give_answer(id(3), Recipient::Wechat).await.unwrap(), None, "there is none");
+    // What WeChat should have got is taken back, and its message is not finished; what a user has stays.
+    nodes[0].take_answer_back(id(2)).await.unwrap();
+    assert_eq!(nodes[1].answer(id(2)).await.unwrap().unwrap().given_to, Some(Recipient::User));
+    write(&nodes[0], Written { messages: vec![message(4, 0)], answers: vec![finished], ..Written::default() }).await;
+    nodes[0].take_answer_back(id(4)).await.unwrap();
+    let again = Answer { finished_at: None, ..answer(4, Some("finished")) };
+    assert_eq!(nodes[1].answer(id(4)).await.unwrap().unwrap(), again);
     assert_eq!(nodes[0].answers(&[id(1), id(2), id(3)]).await.unwrap().len(), 2);
 }
 

@@ -67,16 +67,17 @@ impl Course {
         self.running.publish(Outcome::Open);
         self.decided = Decided::No;
         self.decision = None;
+        self.unfinish();
     }
 
     pub(super) fn answer_written(&mut self, written: Written) {
         let Some(decision) = self.decision.filter(|_| written.won) else { return self.fetch_theirs() };
         self.decided = Decided::Ours(decision);
+        self.finished = written.finished;
         let is_for_nobody = matches!(decision, Decision::Reply(_)) && !self.running.is_awaited();
         if is_for_nobody && self.running.take_back() {
             self.taken_back();
         }
-        self.finished = written.finished;
         self.running.publish(Outcome::Decided(self.reply_at(decision)));
     }
 
@@ -111,9 +112,7 @@ impl Course {
         }
         self.running.publish(Outcome::Decided(reply));
         theirs.attempts = to_json(&self.attempts);
-        theirs.finished_at = None;
-        self.finishing = false;
-        self.updating = false;
         *self.lock() = theirs;
+        self.unfinish();
     }
 }

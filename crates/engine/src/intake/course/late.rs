@@ -50,6 +50,7 @@ impl Course {
     /// Whoever waited when it was decided hung up before it was on disk, as when the database took its time.
     pub(super) fn taken_back(&mut self) {
         self.late = LateStep::Waiting;
+        self.unfinish();
         let (inner, id) = (Arc::clone(&self.inner), self.callback.message.id);
         self.work.push(Box::pin(async move {
             until_stored("that nobody has an answer", || inner.store.take_answer_back(id)).await;

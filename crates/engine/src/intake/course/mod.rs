@@ -270,6 +270,14 @@ impl Course {
         self.finish();
     }
 
+    /// Something is left to be done after all: the end is written when it is.
+    fn unfinish(&mut self) {
+        self.finishing = false;
+        self.updating = false;
+        self.finished = false;
+        self.lock().finished_at = None;
+    }
+
     /// Every backend is done, what failed is on disk, and nothing is left to be given to the user: so says the answer's row
     /// from now on. If it is not written yet, its writer finds it so.
     fn finish(&mut self) {
