@@ -4,6 +4,7 @@
 //! that it saw, and is refused when somebody else was faster.
 
 mod sealed;
+mod verify_files;
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait};
 use sea_orm::{PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -72,6 +73,12 @@ pub struct Settings {
     pub allow: Vec<String>,
     /// Backends for WeChat's messages, used when the request names none.
     pub msg_call: Vec<String>,
+    /// The open platform's website application, for visitors outside WeChat.
+    pub web_appid: Option<String>,
+    /// The WeCom app that logins and `wx.agentConfig` are for.
+    pub agentid: Option<String>,
+    /// Files that prove domains to WeChat, each `NAME:CONTENT`.
+    pub verify: Vec<String>,
 }
 
 /// Which call fetches the account's `access_token`.
@@ -112,6 +119,8 @@ pub struct Secrets {
     pub apiv3_key: Option<SecretString>,
     /// The merchant's v2 client certificate with its key.
     pub mch_cert: Option<SecretString>,
+    /// The AppSecret of the website application ([`Settings::web_appid`]).
+    pub web_secret: Option<SecretString>,
     /// What the team's own servers show.
     pub api_key: SecretString,
     /// Those before, each still good for a while.
@@ -130,6 +139,7 @@ impl Secrets {
             mch_private_key: None,
             apiv3_key: None,
             mch_cert: None,
+            web_secret: None,
             api_key,
             previous_api_keys: Vec::new(),
         }
@@ -208,6 +218,7 @@ impl Store {
                     return Ok(false);
                 }
                 Entity::insert(row.clone()).exec_without_returning(tx).await?;
+                verify_files::replace(tx, app).await?;
                 announce(tx, &Subject::App(app.key.clone()), app.updated_at).await?;
                 Ok(true)
             })
@@ -331,6 +342,7 @@ async fn remove(
     if Entity::delete_by_id(key.as_bytes().to_vec()).filter(which).exec(tx).await?.rows_affected != 1 {
         return Ok(None);
     }
+    verify_files::remove(tx, key).await?;
     announce(tx, &Subject::App(key.to_owned()), now).await?;
     let others = Entity::find().filter(Column::Appid.eq(appid.clone())).select_only().column(Column::Revision);
     let is_last = others.limit(1).into_tuple::<i64>().one(tx).await?.is_none();
@@ -352,6 +364,7 @@ async fn update(tx: &DatabaseTransaction, app: &App, row: ActiveModel) -> Result
     if query.exec(tx).await?.rows_affected != 1 {
         return Err(DbErr::RecordNotUpdated);
     }
+    verify_files::replace(tx, app).await?;
     announce(tx, &Subject::App(app.key.clone()), app.updated_at).await
 }
 

@@ -19,6 +19,8 @@
 //! | [`Message`], [`Answer`] | WeChat's callbacks and what they were answered |
 //! | [`Delivery`] | what a backend still has to get |
 //! | [`LateReply`] | what came when WeChat no longer waited |
+//! | `logins` | round trips that are over, and tickets of visitors |
+//! | `sealed_token` | what travels through a browser, sealed |
 //! | `nodes` | which processes are alive |
 //! | `settings` | values that belong to the whole server |
 //!
@@ -36,11 +38,13 @@ mod error;
 mod ids;
 mod journal;
 mod late_replies;
+mod logins;
 mod master_keys;
 mod messages;
 mod migrations;
 mod nodes;
 mod seal;
+mod sealed_token;
 mod settings;
 mod store;
 mod time;

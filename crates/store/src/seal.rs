@@ -16,8 +16,8 @@ use sha2::{Digest, Sha256};
 use crate::StoreError;
 
 const VERSION: u8 = 1;
-const KEY_BYTES: usize = 32;
-const ID_BYTES: usize = 8;
+pub(crate) const KEY_BYTES: usize = 32;
+pub(crate) const ID_BYTES: usize = 8;
 const NONCE_BYTES: usize = 12;
 /// What stands before the ciphertext.
 const HEADER_BYTES: usize = 1 + ID_BYTES + NONCE_BYTES;
@@ -127,6 +127,11 @@ impl Keyring {
 
     pub(crate) fn first_id(&self) -> Result<KeyId, StoreError> {
         Ok(self.first()?.id)
+    }
+
+    /// The bytes of a key of the ring, to derive others from.
+    pub(crate) fn bytes_of(&self, id: KeyId) -> Option<&[u8]> {
+        self.keys.iter().find(|key| key.id == id).map(|key| key.bytes.as_slice())
     }
 
     pub(crate) fn holds(&self, id: KeyId) -> bool {

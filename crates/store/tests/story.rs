@@ -19,6 +19,8 @@ mod engines;
 mod journal;
 #[path = "story/late_replies.rs"]
 mod late_replies;
+#[path = "story/logins.rs"]
+mod logins;
 #[path = "story/messages.rs"]
 mod messages;
 #[path = "story/nodes.rs"]
@@ -58,6 +60,7 @@ async fn tell(engine: Engine) {
     Box::pin(tell_of_deliveries(&engine)).await;
     Box::pin(tell_of_late_replies(&engine)).await;
     Box::pin(tell_of_nodes(&engine)).await;
+    Box::pin(tell_of_logins(&engine)).await;
     engine.clean().await;
 }
 
@@ -78,6 +81,7 @@ async fn tell_of_apps(engine: &Engine) {
     apps::several_are_updated_all_or_none(&engine.fresh().await).await;
     apps::the_same_key_is_registered_once(&engine.fresh().await).await;
     apps::registrations_expire(&engine.fresh().await).await;
+    apps::files_are_found_by_name_and_go_with_their_registration(&engine.fresh().await).await;
     apps::values_do_not_open_in_another_row(&engine.fresh().await).await;
 }
 
@@ -136,4 +140,9 @@ async fn tell_of_late_replies(engine: &Engine) {
 async fn tell_of_nodes(engine: &Engine) {
     nodes::a_node_is_alive_until_the_moment_it_named(&engine.fresh().await).await;
     nodes::only_on_a_database_for_one_node_the_others_are_ended(&engine.fresh().await).await;
+}
+
+async fn tell_of_logins(engine: &Engine) {
+    logins::a_round_trip_is_spent_once(&engine.fresh().await).await;
+    logins::a_ticket_is_taken_once_by_its_registration_in_time(&engine.fresh().await).await;
 }

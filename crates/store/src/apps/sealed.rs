@@ -45,6 +45,8 @@ struct Text {
     apiv3_key: Option<Hidden>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mch_cert: Option<Hidden>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    web_secret: Option<Hidden>,
     api_key: Hidden,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     previous_api_keys: Vec<PreviousText>,
@@ -83,6 +85,7 @@ impl From<&Secrets> for Text {
             mch_private_key: secrets.mch_private_key.as_ref().map(hidden),
             apiv3_key: secrets.apiv3_key.as_ref().map(hidden),
             mch_cert: secrets.mch_cert.as_ref().map(hidden),
+            web_secret: secrets.web_secret.as_ref().map(hidden),
             api_key: hidden(&secrets.api_key),
             previous_api_keys: secrets
                 .previous_api_keys
@@ -107,6 +110,7 @@ impl From<Text> for Secrets {
             mch_private_key: text.mch_private_key.map(shown),
             apiv3_key: text.apiv3_key.map(shown),
             mch_cert: text.mch_cert.map(shown),
+            web_secret: text.web_secret.map(shown),
             api_key: shown(text.api_key),
             previous_api_keys: text
                 .previous_api_keys

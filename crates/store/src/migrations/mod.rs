@@ -6,6 +6,7 @@
 
 mod m0001_apps_and_credentials;
 mod m0002_messages;
+mod m0003_logins;
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -26,7 +27,11 @@ struct Migrations;
 #[sea_orm_migration::async_trait::async_trait]
 impl MigratorTrait for Migrations {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_apps_and_credentials::Migration), Box::new(m0002_messages::Migration)]
+        vec![
+            Box::new(m0001_apps_and_credentials::Migration),
+            Box::new(m0002_messages::Migration),
+            Box::new(m0003_logins::Migration),
+        ]
     }
 }
 

@@ -89,6 +89,9 @@ pub(crate) async fn everything_comes_back_as_it_was_stored(fresh: &Fresh) {
             call: vec!["/api".into(), "/日\0本".into()],
             allow: vec!["*.example.com".into()],
             msg_call: vec!["http://127.0.0.1/😀?a=1&b='\"\\".into()],
+            web_appid: Some("wxweb".into()),
+            agentid: Some("1000002".into()),
+            verify: vec!["MP_verify_a.txt:a".into(), "WW_verify_b.txt:b:c".into()],
         },
         secrets: Secrets {
             secret: SecretString::from("secret 🐼"),
@@ -98,6 +101,7 @@ pub(crate) async fn everything_comes_back_as_it_was_stored(fresh: &Fresh) {
             mch_private_key: hidden(&certificate),
             apiv3_key: hidden("v3"),
             mch_cert: hidden(&certificate),
+            web_secret: hidden("web secret"),
             api_key: SecretString::from("api key"),
             previous_api_keys: vec![PreviousKey { key: SecretString::from("old"), good_until: NOW }],
         },
@@ -116,7 +120,7 @@ pub(crate) async fn everything_comes_back_as_it_was_stored(fresh: &Fresh) {
     if let Some(path) = fresh.url.sqlite_path() {
         let mut bytes = std::fs::read(path).unwrap();
         bytes.extend(std::fs::read(path.with_extension("db-wal")).unwrap());
-        for secret in ["secret 🐼", "证书🔐".repeat(2).as_str(), "mch key", "api key"] {
+        for secret in ["secret 🐼", "证书🔐".repeat(2).as_str(), "mch key", "web secret", "api key"] {
             let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
             assert!(!found, "{secret} is in the file");
         }
@@ -224,10 +228,32 @@ fn shown(secrets: &Secrets) -> Vec<String> {
         &secrets.mch_private_key,
         &secrets.apiv3_key,
         &secrets.mch_cert,
+        &secrets.web_secret,
     ];
     let all = [&secrets.secret, &secrets.api_key].into_iter().chain(optional.into_iter().flatten());
     let all = all.chain(previous.map(|previous| &previous.key));
     let mut shown: Vec<String> = all.map(|secret| secret.expose_secret().to_owned()).collect();
     shown.extend(previous.map(|previous| format!("{:?}", previous.good_until)));
     shown
+}
+
+pub(crate) async fn files_are_found_by_name_and_go_with_their_registration(fresh: &Fresh) {
+    let store = fresh.open().await;
+    let with = |key: &str, files: &[&str]| {
+        let mut app = app(key, "wx1");
+        app.settings.verify = files.iter().map(|file| (*file).to_owned()).collect();
+        app
+    };
+    let file =
+        async |name: &str| store.verify_file(name).await.unwrap().map(|content| String::from_utf8(content).unwrap());
+    assert!(store.insert_app(&with("b", &["MP_verify_1.txt:one", "WW_verify_2.txt:two:2"])).await.unwrap());
+    assert!(store.insert_app(&with("a", &["WW_verify_2.txt:of a"])).await.unwrap());
+    assert_eq!(file("MP_verify_1.txt").await.as_deref(), Some("one"));
+    assert_eq!(file("mp_verify_1.txt").await, None);
+    assert_eq!(file("WW_verify_2.txt").await.as_deref(), Some("of a"));
+    store.remove_app("a", NOW).await.unwrap();
+    assert_eq!(file("WW_verify_2.txt").await.as_deref(), Some("two:2"));
+    assert!(store.update_app(&with("b", &["MP_verify_3.txt:three"])).await.unwrap());
+    assert_eq!(file("WW_verify_2.txt").await, None);
+    assert_eq!(file("MP_verify_3.txt").await.as_deref(), Some("three"));
 }

@@ -131,6 +131,7 @@ pub(crate) fn secrets(secret: &str) -> Secrets {
         mch_private_key: None,
         apiv3_key: None,
         mch_cert: None,
+        web_secret: None,
         api_key: SecretString::from("plain-api-key"),
         previous_api_keys: Vec::new(),
     }
