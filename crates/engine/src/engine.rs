@@ -16,7 +16,9 @@ use crate::deliveries::Deliveries;
 use crate::foundation::Foundation;
 use crate::guard::{Guard, Mode};
 use crate::intake::{Intake, Ways};
+use crate::jssdk::Jssdk;
 use crate::late_replies::{self, LateReplies};
+use crate::login::Login;
 use crate::metrics::Metrics;
 use crate::node;
 use crate::random::Random;
@@ -72,6 +74,10 @@ pub struct Engine {
     pub late_replies: LateReplies,
     /// WeChat's callbacks.
     pub intake: Intake,
+    /// Visitors.
+    pub login: Login,
+    /// Pages.
+    pub jssdk: Jssdk,
     /// What happened.
     pub records: Records,
     journal: JournalTask,
@@ -107,7 +113,7 @@ impl Engine {
         let (slots, clock) = (Arc::clone(&foundation.slots), Arc::clone(&foundation.clock));
         foundation.metrics.add_collector(Box::new(Ages { slots, clock }));
         let credentials = Credentials::new(Arc::clone(&foundation), upstream.clone());
-        let late_replies = LateReplies::new(Arc::clone(&foundation), credentials.clone(), upstream.clone());
+        let late_replies = LateReplies::new(Arc::clone(&foundation), credentials.clone());
         let deliveries = Deliveries::new(Arc::clone(&foundation), backends.clone(), late_replies.clone());
         let call_urls = Arc::new(CallUrls::new(guard.mode() == Mode::Public));
         let (journal, writer) = Journal::new(foundation.store.clone());
@@ -119,6 +125,8 @@ impl Engine {
             late_replies: late_replies.clone(),
         };
         Ok(Arc::new(Self {
+            login: Login::new(Arc::clone(&foundation), credentials.clone(), upstream.clone()),
+            jssdk: Jssdk::new(Arc::clone(&foundation), credentials.clone()),
             upstream,
             registrar: Registrar::new(Arc::clone(&foundation), credentials.clone()),
             credentials,
@@ -149,6 +157,7 @@ impl Engine {
         self.tasks.spawn(node::run(Arc::clone(&self.foundation), self.intake.clone(), stop.clone()));
         self.tasks.spawn(self.deliveries.clone().run(stop.clone()));
         self.tasks.spawn(late_replies::sender::run(self.late_replies.clone(), stop.clone()));
+        self.tasks.spawn(self.login.clone().clean(stop.clone()));
         self.tasks.spawn(self.records.clone().clean(stop));
         Ok(())
     }

@@ -18,10 +18,12 @@
 //! 14. [`late_replies`]: what comes when WeChat waits no longer.
 //! 15. [`deliveries`]: what backends did not take at the first try.
 //! 16. [`intake`]: WeChat's callbacks, from the request to the answer.
-//! 17. [`node`]: this process among the others.
-//! 18. [`records`]: what happened, to be read and replayed.
-//! 19. [`engine`]: all of it, put together.
-//! 20. [`check`]: what may be wrong.
+//! 17. [`login`]: who a visitor is, by way of WeChat's pages.
+//! 18. [`jssdk`]: signatures for web pages, and of cards.
+//! 19. [`node`]: this process among the others.
+//! 20. [`records`]: what happened, to be read and replayed.
+//! 21. [`engine`]: all of it, put together.
+//! 22. [`check`]: what may be wrong.
 
 pub mod apps;
 pub mod backends;
@@ -34,7 +36,9 @@ pub mod engine;
 pub mod foundation;
 pub mod guard;
 pub mod intake;
+pub mod jssdk;
 pub mod late_replies;
+pub mod login;
 pub mod messages;
 pub mod metrics;
 pub mod node;

@@ -51,6 +51,11 @@ pub fn unique_name(random: &dyn Random) -> String {
     hex::encode(bytes)
 }
 
+/// 16 letters and digits, for signatures that want a random text (`nonceStr`).
+pub fn nonce(random: &dyn Random) -> String {
+    unique_name(random)
+}
+
 /// A number from 0 to `below - 1`, for jitter (not exactly uniform); 0 when `below` is 0.
 pub fn number_below(random: &dyn Random, below: u64) -> u64 {
     let mut bytes = [0; 8];

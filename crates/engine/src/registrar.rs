@@ -311,6 +311,8 @@ fn plain_place(settings: &mut Settings, field: PlainField) -> &mut Option<String
         PlainField::MchSerial => &mut settings.mch_serial,
         PlainField::PayKeyId => &mut settings.pay_key_id,
         PlainField::PayPublicKey => &mut settings.pay_public_key,
+        PlainField::WebAppid => &mut settings.web_appid,
+        PlainField::Agentid => &mut settings.agentid,
     }
 }
 
@@ -322,6 +324,7 @@ fn secret_place(secrets: &mut Secrets, field: SecretField) -> &mut Option<Secret
         SecretField::MchPrivateKey => &mut secrets.mch_private_key,
         SecretField::Apiv3Key => &mut secrets.apiv3_key,
         SecretField::MchCert => &mut secrets.mch_cert,
+        SecretField::WebSecret => &mut secrets.web_secret,
     }
 }
 
@@ -330,5 +333,6 @@ fn list_place(settings: &mut Settings, field: ListField) -> &mut Vec<String> {
         ListField::Call => &mut settings.call,
         ListField::Allow => &mut settings.allow,
         ListField::MsgCall => &mut settings.msg_call,
+        ListField::Verify => &mut settings.verify,
     }
 }

@@ -32,9 +32,14 @@ pub enum Kind {
     Jsapi,
     /// `api_ticket` for cards.
     WxCard,
+    /// `jsapi_ticket` of a WeCom corporation, which all its agents share.
+    CorpJsapi,
+    /// The ticket of one WeCom agent, for `wx.agentConfig`.
+    Agent,
 }
 
-const KINDS: [Kind; 5] = [Kind::Stable, Kind::Classic, Kind::Wecom, Kind::Jsapi, Kind::WxCard];
+const KINDS: [Kind; 7] =
+    [Kind::Stable, Kind::Classic, Kind::Wecom, Kind::Jsapi, Kind::WxCard, Kind::CorpJsapi, Kind::Agent];
 
 impl Kind {
     /// A word for ids, logs and metrics.
@@ -46,6 +51,8 @@ impl Kind {
             Self::Wecom => "wecom_token",
             Self::Jsapi => "jsapi_ticket",
             Self::WxCard => "wx_card_ticket",
+            Self::CorpJsapi => "corp_jsapi_ticket",
+            Self::Agent => "agent_ticket",
         }
     }
 
@@ -53,7 +60,7 @@ impl Kind {
     fn field(self) -> &'static str {
         match self {
             Self::Stable | Self::Classic | Self::Wecom => "access_token",
-            Self::Jsapi | Self::WxCard => "ticket",
+            Self::Jsapi | Self::WxCard | Self::CorpJsapi | Self::Agent => "ticket",
         }
     }
 }
@@ -88,7 +95,13 @@ impl SlotId {
     /// The token of the WeCom agent that has this secret.
     #[must_use]
     pub fn wecom(corpid: &Appid, corpsecret: &SecretString) -> Self {
-        Self { kind: Kind::Wecom, appid: corpid.clone(), agent: Some(fingerprint(corpid, corpsecret)) }
+        Self::of_agent(Kind::Wecom, corpid, corpsecret)
+    }
+
+    /// What belongs to the WeCom agent that has this secret.
+    #[must_use]
+    pub fn of_agent(kind: Kind, corpid: &Appid, corpsecret: &SecretString) -> Self {
+        Self { kind, appid: corpid.clone(), agent: Some(fingerprint(corpid, corpsecret)) }
     }
 
     /// Reads what `Display` wrote.

@@ -1,6 +1,6 @@
 //! The way to WeChat's hosts: one pooled client, a limit on every wait and every body, one count per call.
 //!
-//! Called by `credentials`. What must stay true: no URL of a call (it holds secrets) ever gets into an error.
+//! Called by `credentials` and `login`. What must stay true: no URL of a call (it holds secrets) ever gets into an error.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, DATE};
 use url::Url;
-use wechat::calls::{Call, Host};
+use wechat::calls::{AnswerError, Call, Host};
 
 use crate::metrics::Metrics;
 
@@ -32,6 +32,14 @@ pub struct Hosts {
     pub open: Url,
     /// WeChat Pay: `https://api.mch.weixin.qq.com`.
     pub pay: Url,
+}
+
+impl Hosts {
+    /// Whether WeChat's pages are somebody else's: the sandbox's, or a test's.
+    #[must_use]
+    pub fn has_stand_in(&self) -> bool {
+        self.open.host_str() != Some("open.weixin.qq.com")
+    }
 }
 
 /// Why no usable answer came. The texts hold no URL and no body.
@@ -75,6 +83,17 @@ pub enum UpstreamError {
     },
 }
 
+/// Why a call brought nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// No usable answer came.
+    #[error(transparent)]
+    NoAnswer(#[from] UpstreamError),
+    /// WeChat refused, or its answer makes no sense.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+}
+
 /// A client for WeChat's hosts. Cheap to clone.
 #[derive(Clone)]
 pub struct Upstream {
@@ -96,7 +115,7 @@ impl Upstream {
     ///
     /// # Errors
     /// [`UpstreamError`] when there is no whole answer with a 2xx status.
-    pub async fn send(&self, call: &Call) -> Result<Bytes, UpstreamError> {
+    async fn send(&self, call: &Call) -> Result<Bytes, UpstreamError> {
         let base = self.base(call.host);
         let host = host_name(base);
         let url = format!("{}{}?{}", base.as_str().trim_end_matches('/'), call.path, call.query());
@@ -111,9 +130,24 @@ impl Upstream {
         outcome
     }
 
-    /// Counts an answer by its errcode (0 for success).
-    pub(crate) fn count_answer(&self, call: &Call, errcode: &str) {
-        self.metrics.upstream_call(call.path, errcode);
+    /// Sends `call`, reads the answer with `read`, and counts it by its errcode (0 for success).
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn ask<T>(&self, call: &Call, read: impl FnOnce(&[u8]) -> Result<T, AnswerError>) -> Result<T, AskError> {
+        let answer = read(&self.send(call).await?);
+        match &answer {
+            Ok(_) => self.metrics.upstream_call(call.path, "0"),
+            Err(AnswerError::Refused(error)) => self.metrics.upstream_call(call.path, &error.errcode.to_string()),
+            Err(AnswerError::Malformed(_)) => self.metrics.upstream_call(call.path, "malformed"),
+        }
+        Ok(answer?)
+    }
+
+    /// Where WeChat's hosts are.
+    #[must_use]
+    pub fn hosts(&self) -> &Hosts {
+        &self.hosts
     }
 
     /// The base URL of a host, for findings and error texts.

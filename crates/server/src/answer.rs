@@ -106,6 +106,11 @@ pub enum Error {
     /// No such message.
     #[error("no such message is kept (or it has no such backend); /admin/messages lists them")]
     UnknownMessage,
+    /// No such login ticket.
+    #[error(
+        "no such ticket: it was used before, is older than five minutes, or is another registration's; log in again"
+    )]
+    UnknownTicket,
     /// The proxy's own fault.
     #[error("wechat-proxy failed inside ({0}); its log says more under this request id")]
     Internal(&'static str),
@@ -116,6 +121,13 @@ fn when_again(retry_in: Duration) -> String {
         _ if retry_in.is_zero() => "try again".to_owned(),
         seconds => format!("it is asked again in {} s", seconds.max(1)),
     }
+}
+
+/// What an error answer told, for who shows it as a page.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) errcode: i64,
+    pub(crate) errmsg: Arc<str>,
 }
 
 /// How an error is answered.
@@ -162,6 +174,7 @@ impl Error {
             Self::NoAnswer(_) => (StatusCode::GATEWAY_TIMEOUT, -10024),
             Self::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, -10025),
             Self::UnknownMessage => (StatusCode::NOT_FOUND, -10026),
+            Self::UnknownTicket => (StatusCode::NOT_FOUND, -10027),
         };
         Form { status, errcode, retry_after: self.retry_after() }
     }
@@ -193,8 +206,10 @@ impl IntoResponse for Error {
         if form.status.is_server_error() {
             tracing::warn!(errcode = form.errcode, status = form.status.as_u16(), error = %self, "request failed");
         }
-        let body = json!({"errcode": form.errcode, "errmsg": self.errmsg()}).to_string();
+        let told = Told { errcode: form.errcode, errmsg: self.errmsg().into() };
+        let body = json!({"errcode": told.errcode, "errmsg": &*told.errmsg}).to_string();
         let mut response = json_bytes(Bytes::from(body));
+        response.extensions_mut().insert(told);
         *response.status_mut() = form.status;
         if form.status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Bearer realm=\"wechat-proxy\", Basic realm=\"wechat-proxy\"");
@@ -233,6 +248,15 @@ impl From<CredentialError> for Error {
             CredentialError::Unreachable { retry_in, .. } => Self::Unreachable { reason: error.to_string(), retry_in },
             CredentialError::Store(error) => Self::Store(error),
             CredentialError::TimedOut => Self::TimedOut(error.to_string()),
+        }
+    }
+}
+
+impl From<CallProblem> for Error {
+    fn from(problem: CallProblem) -> Self {
+        match problem {
+            CallProblem::NotAllowed { .. } => Self::CallNotAllowed(problem.to_string()),
+            _ => Self::BadCall(problem.to_string()),
         }
     }
 }

@@ -1,16 +1,18 @@
-//! Whoever gets this far: `/healthz`, `/readyz`, `/qrcode`, `/echo`. Nothing here knows a registration or a secret.
+//! Whoever gets this far: `/healthz`, `/readyz`, `/qrcode`, `/echo`, and files at the root that prove a domain to WeChat.
+//! Nothing here knows a secret.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use engine::Engine;
 use engine::guard::Caller;
 use http::header::{AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 use serde_json::json;
 
 use crate::answer::{Error, json_of};
@@ -28,6 +30,7 @@ pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
         .route("/readyz", get(readyz))
         .route("/qrcode", get(draw_qrcode).post(draw_qrcode))
         .route("/echo", any(echo))
+        .route("/{file}", any(verify_file))
         .route_layer(from_fn_with_state(Arc::clone(engine), guard))
 }
 
@@ -79,6 +82,30 @@ async fn draw_qrcode(
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     Ok((headers, image).into_response())
+}
+
+/// What was registered with `verify=NAME:CONTENT`, as WeChat wants to find it: the content alone.
+async fn verify_file(
+    State(engine): State<Arc<Engine>>,
+    ClientAddress(client): ClientAddress,
+    method: Method,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Response, Error> {
+    let Path(name) = name.map_err(|_| Error::NoSuchPath)?;
+    if !name.ends_with(".txt") || !matches!(method, Method::GET | Method::HEAD) {
+        return Err(Error::NoSuchPath);
+    }
+    engine.guard.costly(client, engine.clock.now())?;
+    let content = engine.store.verify_file(&name).await.map_err(|error| {
+        tracing::error!(%error, name, "a file that proves a domain cannot be read");
+        Error::NotReady
+    })?;
+    let content = content.ok_or(Error::NoSuchPath)?;
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    Ok((headers, content).into_response())
 }
 
 /// Sends back what it was sent: a body as it is, else what is known of the request.

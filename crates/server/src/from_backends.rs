@@ -1,4 +1,4 @@
-//! Teams' own servers: `/app/KEY`, `/api`, `/qyapi`, `/jsapi`, `/js/card`.
+//! Teams' own servers: `/app/KEY`, `/api`, `/qyapi`, `/jsapi`, `/qyjsapi`, `/js/card`, `/auth/user`.
 //!
 //! One layer guards them all: it finds the registration and checks the api_key (when public) and the scope. A handler
 //! gets the registration only from that layer, so it cannot be reached without it.
@@ -10,10 +10,12 @@ use axum::extract::{Extension, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
+use bytes::Bytes;
 use engine::Engine;
 use engine::apps::view::View;
 use engine::apps::{Registered, Wanted};
 use engine::guard::Caller;
+use engine::jssdk::cards::CardAsk;
 use secrecy::SecretString;
 
 use crate::answer::{Error, json_bytes, json_of};
@@ -30,7 +32,9 @@ pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
         .route("/app/{key}/qyapi", get(wecom_token).post(wecom_token))
         .route("/app/{key}/qyapi/new", get(new_wecom_token).post(new_wecom_token))
         .route("/app/{key}/jsapi", get(jsapi_ticket).post(jsapi_ticket))
-        .route("/app/{key}/js/card", get(card_ticket).post(card_ticket))
+        .route("/app/{key}/qyjsapi", get(corp_ticket).post(corp_ticket))
+        .route("/app/{key}/js/card", get(card).post(card))
+        .route("/app/{key}/auth/user", get(visitor).post(visitor))
         .route_layer(from_fn_with_state(Arc::clone(engine), guard))
 }
 
@@ -67,21 +71,60 @@ async fn wecom_token(State(engine): State<Arc<Engine>>, Extension(registered): T
     current(&engine, &registered, Wanted::WecomToken).await
 }
 
+/// A WeCom corporation's, if its id says so.
 async fn jsapi_ticket(State(engine): State<Arc<Engine>>, Extension(registered): Team) -> Result<Response, Error> {
-    current(&engine, &registered, Wanted::JsapiTicket).await
+    let is_corp = registered.appid.is_surely_wecom();
+    current(&engine, &registered, if is_corp { Wanted::CorpTicket } else { Wanted::JsapiTicket }).await
 }
 
-async fn card_ticket(
+async fn corp_ticket(
     State(engine): State<Arc<Engine>>,
     Extension(registered): Team,
     parameters: Parameters,
 ) -> Result<Response, Error> {
-    if parameters.value("card_id").is_some() {
-        return Err(Error::BadParameters(
-            "card signatures (card_id) are not made by this version; leave card_id out to get the ticket".to_owned(),
-        ));
-    }
-    current(&engine, &registered, Wanted::CardTicket).await
+    let wanted = match parameters.value("type") {
+        None | Some("jsapi") => Wanted::CorpTicket,
+        Some("agent_config") => Wanted::AgentTicket,
+        Some(_) => {
+            return Err(Error::BadParameters("type is jsapi (the default) or agent_config".to_owned()));
+        }
+    };
+    current(&engine, &registered, wanted).await
+}
+
+/// The ticket; with `card_id`, signatures for that card.
+async fn card(
+    State(engine): State<Arc<Engine>>,
+    Extension(registered): Team,
+    parameters: Parameters,
+) -> Result<Response, Error> {
+    let Some(card_id) = parameters.value("card_id") else {
+        return current(&engine, &registered, Wanted::CardTicket).await;
+    };
+    let begin = parameters.value("fixed_begintimestamp").map(str::parse).transpose();
+    let begin = begin.map_err(|_| Error::BadParameters("fixed_begintimestamp is Unix seconds".to_owned()))?;
+    let ask = CardAsk {
+        card_id,
+        code: parameters.value("code"),
+        openid: parameters.value("openid"),
+        outer_str: parameters.value("outer_str"),
+        fixed_begintimestamp: begin,
+        location_id: parameters.value("location_id").or(parameters.value("shopId")),
+        card_type: parameters.value("card_type").or(parameters.value("cardType")),
+    };
+    Ok(json_of(&engine.jssdk.card(&registered, &ask).await?))
+}
+
+/// Who the visitor is that came with a ticket. Once.
+async fn visitor(
+    State(engine): State<Arc<Engine>>,
+    Extension(registered): Team,
+    parameters: Parameters,
+) -> Result<Response, Error> {
+    let missing = || Error::BadParameters("ticket is missing: it came to your page as ?ticket=…".to_owned());
+    let ticket = parameters.value("ticket").ok_or_else(missing)?;
+    let visitor = engine.login.visitor_of(&registered, ticket).await?.ok_or(Error::UnknownTicket)?;
+    Ok(json_bytes(Bytes::copy_from_slice(&visitor)))
 }
 
 async fn new_access_token(

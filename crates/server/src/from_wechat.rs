@@ -23,6 +23,7 @@ use crate::answer::{Error, NO_STORE};
 use crate::app_path::AppPath;
 use crate::client_address::ClientAddress;
 use crate::parameters::{Parameters, read};
+use crate::registration;
 
 /// The largest callback, in bytes. WeChat's have some KiB.
 const MAX_BODY: usize = 1024 * 1024;
@@ -47,16 +48,7 @@ async fn guard(
     let path = AppPath::parse(request.uri().path()).ok_or(Error::NoSuchPath)?;
     let rest = path.decoded_rest().ok_or(Error::NoSuchPath)?;
     let caller = Caller::of(&request, client);
-    engine.guard.anyone(&caller)?;
-    let now = engine.clock.now();
-    if engine.directory.loaded(&path.key, now).is_none() {
-        // A stranger who guesses names would cost a read of the database each time.
-        engine.guard.costly(client, now)?;
-    }
-    let registered = engine.directory.find(&path.key, now).await;
-    let registered = registered.inspect_err(|error| tracing::error!(%error, "a registration cannot be read"));
-    let registered = registered.map_err(|_| Error::NotReady)?;
-    let registered = registered.ok_or_else(|| Error::UnknownKey(path.key.clone().into_owned()))?;
+    let registered = registration::of_anyone(&engine, &path, &caller, client).await?;
     engine.guard.wechat(&registered, &rest, &caller)?;
     request.extensions_mut().insert(registered);
     Ok(next.run(request).await)

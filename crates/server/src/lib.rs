@@ -1,7 +1,7 @@
 //! How WeChat, teams' servers, browsers and operators reach the proxy; the binary `wechat-proxy`.
 //!
 //! The way of a request: [`connections`] accept it, [`ready_answers`] answer it at once if they can, else [`routes`]
-//! send it to the handlers of its audience (`from_wechat`, `from_backends`, `from_operators`, `from_anyone`), which ask the engine and
+//! send it to the handlers of its audience (`from_wechat`, `from_visitors`, `from_backends`, `from_operators`, `from_anyone`), which ask the engine and
 //! make an [`answer`]. The binary is a thin shell: [`cli`] and [`config`] say what is wanted, [`commands`] do it.
 
 pub mod answer;
@@ -16,14 +16,19 @@ pub mod tls;
 mod app_path;
 mod client_address;
 mod connections;
+mod example_pages;
 mod from_anyone;
 mod from_backends;
 mod from_operators;
+mod from_visitors;
 mod from_wechat;
+mod js_config;
+mod login;
 mod open_connections;
 mod parameters;
 mod qrcode;
 mod ready_answers;
+mod registration;
 mod request_id;
 mod request_log;
 mod routes;

@@ -4,11 +4,12 @@
 //! |---|---|---|
 //! | operators | `from_operators` | the admin token |
 //! | teams' servers | `from_backends` | the api_key of the registration |
+//! | visitors' browsers | `from_visitors` | nothing; but where they may be led is checked by the engine |
 //! | WeChat | `from_wechat` | WeChat's signature, checked by the engine |
-//! | anyone | `from_anyone` | nothing |
+//! | anyone | `from_anyone`, `example_pages` | nothing |
 //!
-//! `GET /app/KEY/api`, `/qyapi`, `/jsapi` are answered before this router when their answer is ready in memory:
-//! see `ready_answers`, which asks the same guard.
+//! `GET /app/KEY/api`, `/qyapi`, `/jsapi`, `/js/config` and `/auth` are answered before this router when all they need is in
+//! memory: see `ready_answers`, which asks the same guards.
 
 use std::sync::Arc;
 
@@ -17,15 +18,17 @@ use axum::middleware::from_fn_with_state;
 use engine::Engine;
 
 use crate::answer::Error;
-use crate::{from_anyone, from_backends, from_operators, from_wechat, request_log};
+use crate::{example_pages, from_anyone, from_backends, from_operators, from_visitors, from_wechat, request_log};
 
 /// The router of a server.
 pub(crate) fn router(engine: &Arc<Engine>) -> Router {
     Router::new()
         .merge(from_operators::routes(engine))
         .merge(from_backends::routes(engine))
+        .merge(from_visitors::routes(engine))
         .merge(from_wechat::routes(engine))
         .merge(from_anyone::routes(engine))
+        .merge(example_pages::routes(engine))
         .fallback(async || Error::NoSuchPath)
         .method_not_allowed_fallback(async || Error::WrongMethod)
         .layer(from_fn_with_state(Arc::clone(engine), request_log::layer))

@@ -79,8 +79,9 @@ impl Server {
     /// When the database does not answer at the start.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<(), StoreError> {
         let Self { engine, tls, public_url, .. } = self;
+        let is_told = public_url.is_some();
         if let Some(own) = public_url.or_else(|| own_address(&listener, tls.is_some())) {
-            engine.call_urls.set_own(own);
+            engine.call_urls.set_own(own, is_told);
         }
         engine.start_background(stop.clone()).await?;
         let answering = Answering { ready: ReadyAnswers::new(Arc::clone(&engine)), router: routes::router(&engine) };

@@ -77,6 +77,19 @@ impl Call {
         Self::get(Host::Api, "/cgi-bin/ticket/getticket", &query)
     }
 
+    /// WeCom's `GET /cgi-bin/get_jsapi_ticket`: the corporation's ticket, for `wx.config`; shared by all its apps.
+    #[must_use]
+    pub fn corp_jsapi_ticket(access_token: &SecretString) -> Self {
+        Self::get(Host::Qyapi, "/cgi-bin/get_jsapi_ticket", &[("access_token", access_token.expose_secret())])
+    }
+
+    /// WeCom's `GET /cgi-bin/ticket/get?type=agent_config`: the ticket of one app, for `wx.agentConfig`.
+    #[must_use]
+    pub fn agent_ticket(access_token: &SecretString) -> Self {
+        let query = [("access_token", access_token.expose_secret()), ("type", "agent_config")];
+        Self::get(Host::Qyapi, "/cgi-bin/ticket/get", &query)
+    }
+
     /// `POST /cgi-bin/message/custom/send`: a customer-service message, made by
     /// [`Reply::as_customer_service`](crate::reply::Reply::as_customer_service).
     #[must_use]
@@ -91,12 +104,12 @@ impl Call {
         Self::post(Host::Qyapi, "/cgi-bin/message/send", access_token, body)
     }
 
-    fn post(host: Host, path: &'static str, access_token: &str, body: &[u8]) -> Self {
+    pub(crate) fn post(host: Host, path: &'static str, access_token: &str, body: &[u8]) -> Self {
         let call = Self::get(host, path, &[("access_token", access_token)]);
         Self { body: Some(body.to_vec().into()), ..call }
     }
 
-    fn get(host: Host, path: &'static str, query: &[(&str, &str)]) -> Self {
+    pub(crate) fn get(host: Host, path: &'static str, query: &[(&str, &str)]) -> Self {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
         Self { host, path, query: query.into(), body: None }
     }
@@ -169,7 +182,7 @@ pub fn read_access_token(body: &[u8]) -> Result<Issued, AnswerError> {
     issued(&successful_object(body)?, "access_token")
 }
 
-/// Reads the answer of [`Call::ticket`].
+/// Reads the answer of [`Call::ticket`], [`Call::corp_jsapi_ticket`] or [`Call::agent_ticket`].
 ///
 /// # Errors
 /// [`AnswerError`], which never holds a part of a ticket.
@@ -188,7 +201,8 @@ pub fn read_sent(body: &[u8]) -> Result<(), AnswerError> {
     }
 }
 
-fn successful_object(body: &[u8]) -> Result<Map<String, Value>, AnswerError> {
+/// The answer as a JSON object, if WeChat did not refuse. Of a member that is there twice the last one counts.
+pub(crate) fn successful_object(body: &[u8]) -> Result<Map<String, Value>, AnswerError> {
     let Ok(Value::Object(object)) = serde_json::from_slice(body) else {
         return Err(AnswerError::Malformed("it is no JSON object"));
     };
@@ -214,8 +228,9 @@ fn issued(object: &Map<String, Value>, field: &'static str) -> Result<Issued, An
     }
 }
 
-/// Tokens and tickets are printable ASCII: they travel in URLs and are put between JSON quotes.
-fn is_credential(value: &str) -> bool {
+/// Whether this can be a token or ticket: they are printable ASCII, because they travel in URLs and are put between
+/// JSON quotes.
+pub(crate) fn is_credential(value: &str) -> bool {
     let plain = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
     !value.is_empty() && value.len() <= MAX_CREDENTIAL_LENGTH && value.bytes().all(plain)
 }

@@ -62,10 +62,17 @@ impl Errcode {
         }
     }
 
+    /// True when the code of a login is of no more use: invalid, used before, or too old. Nobody can repair it; the visitor
+    /// has to go through WeChat's page again and brings a new one.
+    #[must_use]
+    pub fn is_spent_code(self) -> bool {
+        matches!(self.0, 40029 | 40163 | 42003)
+    }
+
     /// One sentence for the operator on what to do, for the codes that the proxy's own calls can meet.
     #[must_use]
     pub fn advice(self) -> Option<&'static str> {
-        self.account_advice().or_else(|| self.sending_advice())
+        self.account_advice().or_else(|| self.sending_advice()).or_else(|| self.login_advice())
     }
 
     /// About the account: secrets, addresses, quotas, rights.
@@ -126,6 +133,31 @@ impl Errcode {
                 "none of the recipients can get this: see whether the member is in the visible range of the WeCom app, in \
                  its console"
             }
+            _ => return None,
+        })
+    }
+
+    /// About a visitor who logs in ("web authorization" of official accounts, "OAuth" of WeCom).
+    fn login_advice(self) -> Option<&'static str> {
+        Some(match self.0 {
+            40029 => {
+                "the code of this login is unknown, too old, or of another account: open the link again; if it happens every \
+                 time, compare the appid of the link with the registered one"
+            }
+            40163 => {
+                "the code of this login was used before (the page was reloaded, or Back was pressed): open the link again"
+            }
+            42003 => "the code of this login is older than WeChat's 5 minutes: open the link again",
+            41008 => "there was no code in this login: open the link again, and see that nothing removes it on the way",
+            40226 => {
+                "WeChat counts this visitor as a high risk and lets nobody log in for him: only WeChat can change that"
+            }
+            50001 => {
+                "the visitor has not agreed, or the host of the page is not registered: ask for consent again; in WeCom, add \
+                 host and port to the app's trusted domain"
+            }
+            50002 => "WeChat has limited this visitor's account: only WeChat can change that",
+            84014 | 84015 => "the user_ticket of this login is invalid or older than 30 minutes: open the link again",
             _ => return None,
         })
     }

@@ -7,6 +7,12 @@
 //! * [`errcode`]: WeChat's error codes: what they mean, whether a retry helps, what a person can do.
 //! * [`calls`]: the API calls that the proxy makes itself: how to ask, how to read the answer.
 //!
+//! Web pages that are opened in WeChat:
+//!
+//! * [`login`]: who the visitor is: the addresses that a browser is sent to, the calls, the answers.
+//! * [`jssdk`], [`card`]: the signatures for WeChat's JavaScript API and for cards.
+//! * [`sign`]: how a backend sees that what a browser brings is genuine.
+//!
 //! Messages that WeChat pushes, in the order in which one goes through the parts:
 //!
 //! * [`callback`]: from a request that anybody may have sent to a verified message, and the way back of an encrypted
@@ -18,12 +24,16 @@
 pub mod appid;
 pub mod callback;
 pub mod calls;
+pub mod card;
 pub mod document;
 pub mod envelope;
 pub mod errcode;
 pub mod json;
+pub mod jssdk;
+pub mod login;
 pub mod message;
 pub mod reply;
+pub mod sign;
 pub mod signature;
 pub mod xml;
 

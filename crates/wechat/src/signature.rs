@@ -13,13 +13,13 @@ use subtle::ConstantTimeEq;
 /// It does not cover the body: it only proves that the sender knows the token.
 #[must_use]
 pub fn callback_signature(token: &str, timestamp: &str, nonce: &str) -> String {
-    sorted_sha1([token, timestamp, nonce])
+    sorted_sha1(&mut [token, timestamp, nonce])
 }
 
 /// `msg_signature`: the same over token, timestamp, nonce and the text of `Encrypt` (WeCom's URL check: of `echostr`).
 #[must_use]
 pub fn message_signature(token: &str, timestamp: &str, nonce: &str, encrypt: &str) -> String {
-    sorted_sha1([token, timestamp, nonce, encrypt])
+    sorted_sha1(&mut [token, timestamp, nonce, encrypt])
 }
 
 /// Whether two signatures are the same; how long it takes does not tell where they differ.
@@ -27,7 +27,8 @@ pub(crate) fn matches(expected: &str, given: &str) -> bool {
     expected.as_bytes().ct_eq(given.as_bytes()).into()
 }
 
-fn sorted_sha1<const N: usize>(mut parts: [&str; N]) -> String {
+/// The SHA-1 of `parts` in byte-wise ascending order, as lower-case hex; they are left in that order.
+pub(crate) fn sorted_sha1(parts: &mut [&str]) -> String {
     parts.sort_unstable();
     let mut hash = Sha1::new();
     for part in parts {

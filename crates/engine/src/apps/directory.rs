@@ -39,7 +39,7 @@ pub struct Registered {
     pub refusals: LogLimit,
     /// Whether the log says already that callbacks cannot be verified.
     unverified_told: AtomicBool,
-    slots: [OnceLock<Arc<Slot>>; 4],
+    slots: [OnceLock<Arc<Slot>>; 6],
 }
 
 /// What of a registration's account is asked for.
@@ -53,6 +53,10 @@ pub enum Wanted {
     JsapiTicket,
     /// The ticket for cards (`/js/card`).
     CardTicket,
+    /// The WeCom corporation's jsapi_ticket (`/qyjsapi`).
+    CorpTicket,
+    /// The ticket of the WeCom agent.
+    AgentTicket,
 }
 
 impl Registered {
@@ -108,12 +112,14 @@ impl Registered {
 
     /// The slot of a token or ticket of this registration's account.
     pub fn slot(&self, wanted: Wanted, table: &SlotTable) -> &Arc<Slot> {
-        let [access_token, wecom_token, jsapi_ticket, card_ticket] = &self.slots;
+        let [access_token, wecom_token, jsapi_ticket, card_ticket, corp_ticket, agent_ticket] = &self.slots;
         let (place, id): (_, fn(&Self) -> SlotId) = match wanted {
             Wanted::AccessToken => (access_token, |s| SlotId::new(s.app.settings.token_mode.into(), &s.appid)),
             Wanted::WecomToken => (wecom_token, |s| SlotId::wecom(&s.appid, &s.app.secrets.secret)),
             Wanted::JsapiTicket => (jsapi_ticket, |s| SlotId::new(Kind::Jsapi, &s.appid)),
             Wanted::CardTicket => (card_ticket, |s| SlotId::new(Kind::WxCard, &s.appid)),
+            Wanted::CorpTicket => (corp_ticket, |s| SlotId::new(Kind::CorpJsapi, &s.appid)),
+            Wanted::AgentTicket => (agent_ticket, |s| SlotId::of_agent(Kind::Agent, &s.appid, &s.app.secrets.secret)),
         };
         place.get_or_init(|| table.slot(id(self)))
     }
@@ -188,7 +194,7 @@ impl Directory {
         let mut apps = self.store.apps_of(id.appid.as_str()).await?;
         apps.retain(|app| app.expires_at.is_none_or(|end| now < end));
         if id.agent.is_some() {
-            apps.retain(|app| SlotId::wecom(&id.appid, &app.secrets.secret) == *id);
+            apps.retain(|app| SlotId::of_agent(id.kind, &id.appid, &app.secrets.secret) == *id);
         }
         Ok(apps.into_iter().max_by_key(|app| (app.secret_checked_at, app.updated_at)))
     }

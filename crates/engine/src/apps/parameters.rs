@@ -94,6 +94,8 @@ fields! {
         MchSerial = "mch_serial",
         PayKeyId = "pay_key_id",
         PayPublicKey = "pay_public_key",
+        WebAppid = "web_appid",
+        Agentid = "agentid",
     }
 }
 
@@ -106,6 +108,7 @@ fields! {
         MchPrivateKey = "mch_private_key",
         Apiv3Key = "apiv3_key",
         MchCert = "mch_cert",
+        WebSecret = "web_secret",
     }
 }
 
@@ -115,6 +118,7 @@ fields! {
         Call = "call",
         Allow = "allow",
         MsgCall = "msg_call",
+        Verify = "verify",
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use store::{PayVersion, TokenMode};
+use wechat::Appid;
 use wechat::envelope::EncodingAesKey;
 
 use super::allowed_host::AllowedHost;
@@ -78,6 +79,12 @@ pub(super) fn plain_value(field: PlainField, text: &str) -> Result<String, Strin
         PlainField::PayPublicKey if text.len() > MAX_PEM || !is_pem_or_base64(text) => {
             Err("is WeChat Pay's public key in PEM".to_owned())
         }
+        PlainField::WebAppid if Appid::parse(text).is_err() => {
+            Err("is the appid of a website application of the open platform, like wx0123456789abcdef".to_owned())
+        }
+        PlainField::Agentid if text.len() > 20 || !text.bytes().all(|b| b.is_ascii_digit()) => {
+            Err("is the AgentId of the WeCom app, a number like 1000002".to_owned())
+        }
         _ => Ok(text.to_owned()),
     }
 }
@@ -87,6 +94,7 @@ pub(super) fn secret_value(field: SecretField, text: &str) -> Result<SecretStrin
         SecretField::Token => text.len() <= 64 && is_printable(text),
         SecretField::Aes => EncodingAesKey::parse(text).is_ok(),
         SecretField::MchKey => text.len() <= 128 && is_printable(text),
+        SecretField::WebSecret => app_secret(text).is_ok(),
         SecretField::Apiv3Key => text.len() == 32 && is_printable(text),
         SecretField::MchPrivateKey | SecretField::MchCert => text.len() <= MAX_PEM && is_pem_or_base64(text),
     };
@@ -96,6 +104,7 @@ pub(super) fn secret_value(field: SecretField, text: &str) -> Result<SecretStrin
     Err(match field {
         SecretField::Token => "is the Token of the message settings, at most 64 printable characters",
         SecretField::Aes => "is the EncodingAESKey of the message settings: 43 letters and digits",
+        SecretField::WebSecret => "is the AppSecret of the website application, at most 256 printable characters",
         SecretField::MchKey => "is the merchant's API v2 key, at most 128 printable characters",
         SecretField::Apiv3Key => "is the merchant's APIv3 key: exactly 32 characters",
         SecretField::MchPrivateKey => "is the merchant's private key (apiclient_key.pem) in PEM",
@@ -109,6 +118,7 @@ pub(super) fn list_value(field: ListField, text: &str) -> Result<String, String>
         ListField::Call => Scope::parse(text).map(|scope| scope.as_str().to_owned()).map_err(str::to_owned),
         ListField::Allow => AllowedHost::parse(text).map(|host| host.to_string()).map_err(str::to_owned),
         ListField::MsgCall => backend_url(text),
+        ListField::Verify => verify_file(text),
     }
 }
 
@@ -124,6 +134,19 @@ fn backend_url(text: &str) -> Result<String, String> {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => Ok(text.to_owned()),
         _ => Err(wrong.to_owned()),
     }
+}
+
+/// `NAME:CONTENT`. WeChat's files are named `MP_verify_….txt` and `WW_verify_….txt`, those of mini programs by chance.
+fn verify_file(text: &str) -> Result<String, String> {
+    const WRONG: &str = "is NAME:CONTENT of a file that WeChat wants to find at the root of a domain, like \
+                         MP_verify_AbCdEf123456.txt:AbCdEf123456";
+    let (name, content) = text.split_once(':').ok_or(WRONG)?;
+    let stem = name.strip_suffix(".txt").ok_or(WRONG)?;
+    let plain = stem.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if stem.is_empty() || name.len() > 100 || !plain || content.is_empty() || content.len() > 4096 {
+        return Err(WRONG.to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn is_printable(text: &str) -> bool {

@@ -43,6 +43,14 @@ pub struct View<'a> {
     mch_cert: Option<Masked>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pay: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    web_appid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    web_secret: Option<Masked>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agentid: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    verify: &'a [String],
     call: &'a [String],
     allow: &'a [String],
     msg_call: &'a [String],
@@ -98,6 +106,10 @@ impl<'a> View<'a> {
                 PayVersion::V2 => "v2",
                 PayVersion::V3 => "v3",
             }),
+            web_appid: settings.web_appid.as_deref(),
+            web_secret: masked(&secrets.web_secret),
+            agentid: settings.agentid.as_deref(),
+            verify: &settings.verify,
             call: &settings.call,
             allow: &settings.allow,
             msg_call: &settings.msg_call,

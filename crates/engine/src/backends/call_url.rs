@@ -3,6 +3,7 @@
 //! What must stay true: a public server calls only what its operator allowed; whoever can sign a callback, or writes a
 //! link, names URLs, but not hosts.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use url::Url;
@@ -25,6 +26,12 @@ pub enum CallProblem {
          them with /register?…&msg_call=…"
     )]
     Missing,
+    /// No `call` in a link that leads a visitor somewhere.
+    #[error(
+        "call is missing: it is the page of yours that gets to know who the visitor is, percent-encoded, like \
+         ?call=https%3A%2F%2Fshop.example.com%2Flogin"
+    )]
+    NoPage,
     /// More than [`MAX_CALLS`].
     #[error("at most {MAX_CALLS} call parameters are possible")]
     TooMany,
@@ -54,18 +61,32 @@ pub struct CallUrls {
     restricted: bool,
     /// This server's own address.
     own: OnceLock<Url>,
+    /// Whether that is the address that the world uses, and not only the one that is listened on.
+    own_is_told: AtomicBool,
 }
 
 impl CallUrls {
     /// `restricted`: the server is public.
     #[must_use]
     pub fn new(restricted: bool) -> Self {
-        Self { restricted, own: OnceLock::new() }
+        Self { restricted, own: OnceLock::new(), own_is_told: AtomicBool::new(false) }
     }
 
-    /// Tells this server's own address, once: what relative URLs are relative to.
-    pub fn set_own(&self, own: Url) {
+    /// Tells this server's own address, once: what relative URLs are relative to. `is_told`: the operator said how the
+    /// world sees it (`--public-url`).
+    pub fn set_own(&self, own: Url, is_told: bool) {
         let _ = self.own.set(own);
+        self.own_is_told.store(is_told, Ordering::Relaxed);
+    }
+
+    /// Where a browser finds this server, without `/` at the end: the address that the operator told, else the one that the
+    /// browser used itself (`host`, its `Host` header), because its cookies belong to that one.
+    #[must_use]
+    pub fn base(&self, host: Option<&str>) -> String {
+        let own = self.own.get();
+        let used = |host: &str| Url::parse(&format!("{}://{host}", own.map_or("http", Url::scheme))).ok();
+        let used = host.filter(|_| !self.own_is_told.load(Ordering::Relaxed)).and_then(used);
+        used.as_ref().or(own).map_or_else(String::new, |url| url.as_str().trim_end_matches('/').to_owned())
     }
 
     /// The backends of a message: those of the request, or the registered ones. WeChat's URL is the same all day: what was
@@ -88,6 +109,24 @@ impl CallUrls {
             registered.checked_calls.pin().insert(text.into(), Arc::clone(&calls));
         }
         Ok(calls)
+    }
+
+    /// The page that a link leads its visitor to.
+    ///
+    /// # Errors
+    /// [`CallProblem`].
+    pub fn of_link(&self, call: Option<&str>, registered: &Registered) -> Result<Url, CallProblem> {
+        let url = self.url(call.ok_or(CallProblem::NoPage)?, 1)?;
+        self.check(&url, &registered.allowed_hosts)?;
+        Ok(url)
+    }
+
+    /// Whether something may be done for this page: its host is allowed, as for [`CallUrls::of_link`].
+    ///
+    /// # Errors
+    /// [`CallProblem::NotAllowed`].
+    pub fn check_page(&self, page: &Url, registered: &Registered) -> Result<(), CallProblem> {
+        self.check(page, &registered.allowed_hosts)
     }
 
     fn checked(&self, requested: &[&str], registered: &Registered) -> Result<Vec<String>, CallProblem> {
@@ -148,7 +187,7 @@ mod tests {
 
     fn urls(restricted: bool) -> CallUrls {
         let urls = CallUrls::new(restricted);
-        urls.set_own(Url::parse("https://wx.example.com").unwrap());
+        urls.set_own(Url::parse("https://wx.example.com").unwrap(), true);
         urls
     }
 
@@ -176,6 +215,16 @@ mod tests {
             assert!(matches!(check(&public, text, &[]), Err(CallProblem::NotAllowed { .. })), "{text}");
         }
         assert!(check(&urls(false), "http://127.0.0.1:9000/a", &[]).is_ok());
+    }
+
+    #[test]
+    fn a_browser_finds_this_server_where_the_operator_says_or_where_it_found_it() {
+        assert_eq!(urls(true).base(Some("10.0.0.5:8080")), "https://wx.example.com");
+        let local = CallUrls::new(false);
+        local.set_own(Url::parse("http://127.0.0.1:8080").unwrap(), false);
+        assert_eq!(local.base(Some("localhost:8080")), "http://localhost:8080");
+        assert_eq!(local.base(Some("a b/")), "http://127.0.0.1:8080");
+        assert_eq!(local.base(None), "http://127.0.0.1:8080");
     }
 
     #[test]

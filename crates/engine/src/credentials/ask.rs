@@ -16,6 +16,7 @@ use super::Credentials;
 use super::decide::{Demand, Want, same};
 use crate::credential_error::CredentialError;
 use crate::slot::{Kind, Slot, SlotId};
+use crate::upstream::AskError;
 
 /// A token with so many seconds left is of no use to anybody.
 const LAST_SECONDS: u32 = 1;
@@ -26,8 +27,8 @@ pub(super) enum Need {
     Secret(SecretString),
     /// A token of the account.
     Token {
-        /// Which ticket it is for.
-        kind: TicketKind,
+        /// The call for the ticket.
+        call: fn(&SecretString) -> Call,
         /// Where the token comes from.
         tokens: Arc<Slot>,
         /// The token.
@@ -65,14 +66,19 @@ impl Credentials {
             let reason = "no registration of this account is left".to_owned();
             return Err(CredentialError::Unreachable { reason, retry_in: Duration::ZERO });
         };
-        let kind = match slot.id.kind {
-            Kind::Jsapi => TicketKind::Jsapi,
-            Kind::WxCard => TicketKind::WxCard,
+        let appid = &slot.id.appid;
+        let account = || SlotId::new(app.settings.token_mode.into(), appid);
+        let corp = || SlotId::wecom(appid, &app.secrets.secret);
+        let (call, tokens): (fn(&SecretString) -> Call, _) = match slot.id.kind {
+            Kind::Jsapi => (|token| Call::ticket(TicketKind::Jsapi, token), account()),
+            Kind::WxCard => (|token| Call::ticket(TicketKind::WxCard, token), account()),
+            Kind::CorpJsapi => (Call::corp_jsapi_ticket, corp()),
+            Kind::Agent => (Call::agent_ticket, corp()),
             Kind::Stable | Kind::Classic | Kind::Wecom => return Ok(Ok(Need::Secret(app.secrets.secret))),
         };
-        let tokens = self.0.slots.slot(SlotId::new(app.settings.token_mode.into(), &slot.id.appid));
+        let tokens = self.0.slots.slot(tokens);
         match self.valid(&tokens).await {
-            Ok(token) => Ok(Ok(Need::Token { kind, tokens, token: token.value.clone() })),
+            Ok(token) => Ok(Ok(Need::Token { call, tokens, token: token.value.clone() })),
             Err(CredentialError::Store(error)) => Err(CredentialError::Store(error)),
             Err(error) => Ok(Err(Miss::NoToken(error))),
         }
@@ -82,7 +88,7 @@ impl Credentials {
     pub(super) async fn ask(&self, slot: &Slot, need: &Need, demand: &Demand, force: bool) -> Result<Issued, Miss> {
         let secret = match need {
             Need::Secret(secret) => secret,
-            Need::Token { kind, tokens, token } => return self.ask_for_ticket(*kind, tokens, token).await,
+            Need::Token { call, tokens, token } => return self.ask_for_ticket(&call(token), tokens, token).await,
         };
         let issued = self.ask_for_token(&slot.id, secret, force).await?;
         match &demand.want {
@@ -110,8 +116,8 @@ impl Credentials {
         Ok(issued)
     }
 
-    async fn ask_for_ticket(&self, kind: TicketKind, tokens: &Arc<Slot>, token: &SecretString) -> Result<Issued, Miss> {
-        match self.send(&Call::ticket(kind, token), read_ticket).await {
+    async fn ask_for_ticket(&self, call: &Call, tokens: &Arc<Slot>, token: &SecretString) -> Result<Issued, Miss> {
+        match self.send(call, read_ticket).await {
             Err(Miss::Refused(error)) if error.errcode.class() == ErrorClass::TokenDead => {
                 Err(Miss::DeadToken { error, tokens: Arc::clone(tokens), token: token.clone() })
             }
@@ -120,16 +126,10 @@ impl Credentials {
     }
 
     async fn send(&self, call: &Call, read: fn(&[u8]) -> Result<Issued, AnswerError>) -> Result<Issued, Miss> {
-        let body = self.0.upstream.send(call).await.map_err(|error| Miss::NoAnswer(error.to_string()))?;
-        let answer = read(&body);
-        match &answer {
-            Ok(_) => self.0.upstream.count_answer(call, "0"),
-            Err(AnswerError::Refused(error)) => self.0.upstream.count_answer(call, &error.errcode.to_string()),
-            Err(AnswerError::Malformed(_)) => self.0.upstream.count_answer(call, "malformed"),
-        }
-        answer.map_err(|error| match error {
-            AnswerError::Refused(error) => Miss::Refused(error),
-            AnswerError::Malformed(_) => Miss::NoAnswer(format!("{}: {error}", call.path)),
+        self.0.upstream.ask(call, read).await.map_err(|error| match error {
+            AskError::Answer(AnswerError::Refused(error)) => Miss::Refused(error),
+            AskError::Answer(error) => Miss::NoAnswer(format!("{}: {error}", call.path)),
+            AskError::NoAnswer(error) => Miss::NoAnswer(error.to_string()),
         })
     }
 }
@@ -138,6 +138,6 @@ fn token_call(kind: Kind, appid: &Appid, secret: &SecretString, force: bool) -> 
     match kind {
         Kind::Classic => Call::classic_token(appid, secret),
         Kind::Wecom => Call::wecom_token(appid, secret),
-        Kind::Stable | Kind::Jsapi | Kind::WxCard => Call::stable_token(appid, secret, force),
+        _ => Call::stable_token(appid, secret, force),
     }
 }

@@ -3,6 +3,7 @@
 //! * [`decide`]: what to do about a value, as a pure function;
 //! * [`schedule`]: when to refresh and when to ask again, as pure functions;
 //! * `ask`: asking WeChat, and what its answer means;
+//! * `call`: another call, with a token;
 //! * `refresh`: one refresh under a lease, and storing what came of it;
 //! * [`ages`]: how old they are, for `/metrics`;
 //! * [`refresher`]: the background: what is due, and what other nodes did.
@@ -14,6 +15,7 @@
 
 pub mod ages;
 mod ask;
+mod call;
 pub mod decide;
 mod refresh;
 pub mod refresher;
@@ -29,6 +31,7 @@ use secrecy::SecretString;
 use store::{Credential, StoreError};
 use tokio::sync::{Notify, watch};
 
+pub use self::call::CallError;
 use self::decide::{Demand, Step, Want, decide};
 use self::refresh::Tried;
 use crate::credential_error::CredentialError;

@@ -25,7 +25,7 @@ const JITTER: u64 = 60;
 pub fn refresh_at(kind: Kind, issued_at: Timestamp, expires_in: Duration, random: &dyn Random) -> Timestamp {
     let ahead = match kind {
         Kind::Classic => CLASSIC_AHEAD,
-        Kind::Stable | Kind::Wecom | Kind::Jsapi | Kind::WxCard => STABLE_AHEAD,
+        Kind::Stable | Kind::Wecom | Kind::Jsapi | Kind::WxCard | Kind::CorpJsapi | Kind::Agent => STABLE_AHEAD,
     };
     let ahead =
         if expires_in > 2 * ahead { ahead - Duration::from_secs(number_below(random, JITTER)) } else { expires_in / 5 };

@@ -143,6 +143,33 @@ impl Guard {
         if registered.may_use(path) { Ok(()) } else { Err(Denied::OutOfScope { path: path.to_owned() }) }
     }
 
+    /// A visitor's browser on a path of a registration. It comes from pages of other sites: that is what links are for.
+    ///
+    /// # Errors
+    /// [`Denied::NotLocal`], [`Denied::OutOfScope`].
+    pub fn visitor(&self, registered: &Registered, path: &str, caller: &Caller<'_>) -> Result<(), Denied> {
+        self.anyone(caller)?;
+        if registered.may_use(path) { Ok(()) } else { Err(Denied::OutOfScope { path: path.to_owned() }) }
+    }
+
+    /// Anybody, for something that is counted only when it fails ([`Guard::failed`]).
+    ///
+    /// # Errors
+    /// [`Denied::TooManyRequests`], only in public mode.
+    pub fn may_fail(&self, address: IpAddr, now: Timestamp) -> Result<(), Denied> {
+        if self.mode != Mode::Public {
+            return Ok(());
+        }
+        self.costly.check(address, now).map_err(|retry_in| Denied::TooManyRequests { retry_in })
+    }
+
+    /// Counts a failure of a client against what it may ask for that costs much.
+    pub fn failed(&self, address: IpAddr, now: Timestamp) {
+        if self.mode == Mode::Public {
+            self.costly.count(address, now);
+        }
+    }
+
     /// Anybody who gets this far at all: in local mode, whoever is local.
     ///
     /// # Errors

@@ -22,7 +22,6 @@ use self::pieces::{Outcome, Pieces};
 use crate::credentials::Credentials;
 use crate::foundation::Foundation;
 use crate::messages::{Callback, to_json};
-use crate::upstream::Upstream;
 
 /// Cares for late replies. Cheap to clone.
 #[derive(Clone)]
@@ -31,7 +30,6 @@ pub struct LateReplies(Arc<Inner>);
 struct Inner {
     foundation: Arc<Foundation>,
     credentials: Credentials,
-    upstream: Upstream,
     /// Wakes the sender.
     offered: Notify,
 }
@@ -46,8 +44,8 @@ impl std::ops::Deref for Inner {
 impl LateReplies {
     /// On this foundation.
     #[must_use]
-    pub fn new(foundation: Arc<Foundation>, credentials: Credentials, upstream: Upstream) -> Self {
-        Self(Arc::new(Inner { foundation, credentials, upstream, offered: Notify::new() }))
+    pub fn new(foundation: Arc<Foundation>, credentials: Credentials) -> Self {
+        Self(Arc::new(Inner { foundation, credentials, offered: Notify::new() }))
     }
 
     /// Takes the reply that the backend at `place` gave when WeChat waited no longer. `None`: it cannot be read here.

@@ -9,12 +9,13 @@ use secrecy::{ExposeSecret, SecretString};
 use store::{LateReply, LateReplyState, StoreError};
 use tokio_util::sync::CancellationToken;
 use wechat::ApiError;
-use wechat::calls::{AnswerError, Call, read_sent};
+use wechat::calls::{Call, read_sent};
 use wechat::errcode::ErrorClass;
 
 use super::LateReplies;
 use super::pieces::{Outcome, Pieces};
 use crate::apps::{Registered, Wanted as WantedToken};
+use crate::credentials::CallError;
 use crate::foundation::{AFTER_FAILURE, until_stored};
 use crate::messages::{from_json, to_json};
 use crate::upstream::UpstreamError;
@@ -161,50 +162,26 @@ impl LateReplies {
         self.send_with_token(&registered, wecom, body).await
     }
 
-    /// With the current token; if WeChat calls it dead, once more with another.
     async fn send_with_token(&self, registered: &Arc<Registered>, wecom: bool, body: &str) -> Result<(), NotSent> {
         let wanted = if wecom { WantedToken::WecomToken } else { WantedToken::AccessToken };
         let slot = registered.slot(wanted, &self.0.slots);
-        let mut current = self.0.credentials.valid(slot).await.map_err(|error| NotSent::Later(error.to_string()))?;
-        let mut is_healed = false;
-        loop {
-            let error = match self.call(&current.value, wecom, body).await? {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
-            match error.errcode.class() {
-                ErrorClass::TokenDead if !is_healed => {
-                    is_healed = true;
-                    let healed = self.0.credentials.healed(slot, current.value.clone()).await;
-                    current = healed.map_err(|error| NotSent::Later(error.to_string()))?;
-                }
-                ErrorClass::TokenDead | ErrorClass::Transient => return Err(NotSent::Later(error.to_string())),
-                ErrorClass::Permanent => return Err(NotSent::Refused(error)),
-            }
-        }
-    }
-
-    async fn call(&self, token: &SecretString, wecom: bool, body: &str) -> Result<Result<(), ApiError>, NotSent> {
-        let (token, body) = (token.expose_secret(), body.as_bytes());
-        let call = if wecom { Call::wecom_send(token, body) } else { Call::custom_send(token, body) };
-        let answer = self.0.upstream.send(&call).await.map_err(|error| match error {
+        let make = |token: &SecretString| {
+            let (token, body) = (token.expose_secret(), body.as_bytes());
+            if wecom { Call::wecom_send(token, body) } else { Call::custom_send(token, body) }
+        };
+        self.0.credentials.call(slot, make, read_sent).await.map_err(|error| match error {
+            CallError::NoToken(error) => NotSent::Later(error.to_string()),
             // Whether WeChat has sent it nobody knows: twice would be worse than a line in the records.
-            UpstreamError::Timeout { .. } | UpstreamError::Broken { .. } => {
+            CallError::NoAnswer(error @ (UpstreamError::Timeout { .. } | UpstreamError::Broken { .. })) => {
                 NotSent::Never(format!("{error}; it is not sent again, because WeChat may have taken it"))
             }
-            error => NotSent::Later(error.to_string()),
-        })?;
-        match read_sent(&answer) {
-            Ok(()) => {
-                self.0.upstream.count_answer(&call, "0");
-                Ok(Ok(()))
-            }
-            Err(AnswerError::Refused(error)) => {
-                self.0.upstream.count_answer(&call, &error.errcode.to_string());
-                Ok(Err(error))
-            }
-            Err(AnswerError::Malformed(what)) => Err(NotSent::Never(format!("WeChat's answer makes no sense: {what}"))),
-        }
+            CallError::NoAnswer(error) => NotSent::Later(error.to_string()),
+            CallError::Refused(error) => match error.errcode.class() {
+                ErrorClass::TokenDead | ErrorClass::Transient => NotSent::Later(error.to_string()),
+                ErrorClass::Permanent => NotSent::Refused(error),
+            },
+            CallError::Malformed(what) => NotSent::Never(format!("WeChat's answer makes no sense: {what}")),
+        })
     }
 }
 

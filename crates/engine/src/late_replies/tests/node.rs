@@ -50,8 +50,8 @@ impl Node {
         let foundation = Foundation::new(store, Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(OsRandom), metrics);
         let far = clock.now() + Duration::from_secs(400 * 24 * 3600);
         foundation.store.beat(foundation.node, far).await.unwrap();
-        let credentials = Credentials::new(Arc::clone(&foundation), upstream.clone());
-        let late_replies = LateReplies::new(Arc::clone(&foundation), credentials, upstream);
+        let credentials = Credentials::new(Arc::clone(&foundation), upstream);
+        let late_replies = LateReplies::new(Arc::clone(&foundation), credentials);
         Self { clock, foundation, late_replies }
     }
 

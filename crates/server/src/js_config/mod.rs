@@ -1,0 +1,265 @@
+//! `/js/config` and `/qyjs/config`: a script that brings `wx`, signs the page's address and calls `wx.config`.
+//!
+//! The script is `wxproxy.js` between two lines of its own: what to run, and what it has to know. Called by `from_visitors`, and
+//! by `ready_answers` when the ticket is in memory. What must stay true: nothing from outside gets into the script but as a
+//! JSON text.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use engine::Engine;
+use engine::apps::{Registered, Wanted};
+use engine::jssdk::Signed;
+use engine::jssdk::names::Names;
+use engine::jssdk::page::{Page, PageProblem, may_read};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, REFERER, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Response, Uri};
+use serde_json::json;
+
+use crate::answer::{Error, JSON, NO_STORE};
+use crate::login::own;
+use crate::parameters::Parameters;
+
+const SCRIPT: &str = include_str!("wxproxy.js");
+
+const JAVASCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
+
+/// Where WeChat keeps `wx` ("JS-SDK", step 2), and where else.
+const JWEIXIN: [&str; 2] = ["https://res.wx.qq.com", "https://res2.wx.qq.com"];
+const JWEIXIN_PATH: &str = "/open/js/jweixin-1.6.0.js";
+/// WeCom's documents name this version.
+const CORP_JWEIXIN_PATH: &str = "/open/js/jweixin-1.2.0.js";
+/// Where WeCom keeps `wx.agentConfig`.
+const JWXWORK: &str = "https://open.work.weixin.qq.com";
+const JWXWORK_PATH: &str = "/wwopen/js/jwxwork-1.0.0.js";
+
+/// What was asked for.
+struct Plan<'a> {
+    is_corp: bool,
+    agentid: Option<&'a str>,
+    names: Names,
+    debug: bool,
+    is_json: bool,
+    page: Page<'a>,
+}
+
+/// What was signed.
+struct Signatures {
+    config: Signed,
+    agent: Option<Signed>,
+}
+
+/// The answer, when all tickets that it needs are in memory.
+pub(crate) fn ready(
+    engine: &Engine,
+    registered: &Registered,
+    is_corp: bool,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Option<Response<Bytes>> {
+    let parameters = Parameters::of_query(uri.query()).ok()?;
+    let plan = plan(engine, registered, is_corp, &parameters, headers).ok()?;
+    let signatures = match plan.address() {
+        None => None,
+        Some(address) => {
+            let agent = match plan.agentid {
+                Some(_) => Some(engine.jssdk.ready(registered, Wanted::AgentTicket, address)?),
+                None => None,
+            };
+            Some(Signatures { config: engine.jssdk.ready(registered, plan.ticket(), address)?, agent })
+        }
+    };
+    let response = respond(engine, registered, &plan, signatures.as_ref(), uri, headers).ok()?;
+    Some(for_origin(response, engine, registered, headers))
+}
+
+/// The answer, with new tickets if need be.
+pub(crate) async fn answer(
+    engine: &Engine,
+    registered: &Arc<Registered>,
+    is_corp: bool,
+    parameters: &Parameters,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> axum::response::Response {
+    let response = signed(engine, registered, is_corp, parameters, uri, headers).await;
+    for_origin(
+        response.map_or_else(IntoResponse::into_response, |response| response.map(Body::from)),
+        engine,
+        registered,
+        headers,
+    )
+}
+
+async fn signed(
+    engine: &Engine,
+    registered: &Arc<Registered>,
+    is_corp: bool,
+    parameters: &Parameters,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Response<Bytes>, Error> {
+    let plan = plan(engine, registered, is_corp, parameters, headers)?;
+    let signatures = match plan.address() {
+        None => None,
+        Some(address) => {
+            let config = engine.jssdk.signed(registered, plan.ticket(), address).await?;
+            let agent = match plan.agentid {
+                Some(_) => Some(engine.jssdk.signed(registered, Wanted::AgentTicket, address).await?),
+                None => None,
+            };
+            Some(Signatures { config, agent })
+        }
+    };
+    respond(engine, registered, &plan, signatures.as_ref(), uri, headers)
+}
+
+fn plan<'a>(
+    engine: &Engine,
+    registered: &'a Registered,
+    is_corp: bool,
+    parameters: &'a Parameters,
+    headers: &'a HeaderMap,
+) -> Result<Plan<'a>, Error> {
+    let is_corp = is_corp || registered.appid.is_surely_wecom();
+    let referer = headers.get(REFERER).and_then(|referer| referer.to_str().ok());
+    let debug = match parameters.value("debug") {
+        None | Some("false" | "0") => false,
+        Some("true" | "1") => true,
+        Some(_) => return Err(Error::BadParameters("debug is true or false".to_owned())),
+    };
+    let is_json = match parameters.value("format") {
+        None | Some("js") => false,
+        Some("json") => true,
+        Some(_) => return Err(Error::BadParameters("format is js (the default) or json".to_owned())),
+    };
+    let agentid = parameters.value("agentid").or(registered.app.settings.agentid.as_deref()).filter(|_| is_corp);
+    if agentid.is_some_and(|agentid| agentid.len() > 20 || !agentid.bytes().all(|b| b.is_ascii_digit())) {
+        return Err(Error::BadParameters("agentid is the AgentId of the WeCom app, a number like 1000002".to_owned()));
+    }
+    let names = Names::read(&parameters.0).map_err(|problem| Error::BadParameters(problem.to_string()))?;
+    let page = Page::read(parameters.value("url"), referer, &engine.call_urls, registered)?;
+    Ok(Plan { is_corp, agentid, names, debug, is_json, page })
+}
+
+impl Plan<'_> {
+    fn ticket(&self) -> Wanted {
+        if self.is_corp { Wanted::CorpTicket } else { Wanted::JsapiTicket }
+    }
+
+    fn address(&self) -> Option<&str> {
+        match &self.page {
+            Page::Named(address) | Page::Referring(address) => Some(address),
+            Page::Unknown => None,
+        }
+    }
+}
+
+fn respond(
+    engine: &Engine,
+    registered: &Registered,
+    plan: &Plan<'_>,
+    signatures: Option<&Signatures>,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Response<Bytes>, Error> {
+    let config =
+        signatures.map(|signatures| signatures.config.wx_config(registered, &plan.names, plan.debug, plan.is_corp));
+    let agent = signatures
+        .and_then(|signatures| Some(signatures.agent.as_ref()?.agent_config(registered, plan.agentid?, &plan.names)));
+    if plan.is_json {
+        let missing = "url is missing: it is the whole address of the page, percent-encoded (browsers tell another site \
+                       only the origin of theirs)";
+        let config = config.ok_or_else(|| Error::BadParameters(missing.to_owned()))?;
+        return Ok(response(JSON, with_agent(config, agent.as_deref())));
+    }
+    let settings = settings(engine, plan, agent.as_deref(), uri, headers);
+    Ok(response(JAVASCRIPT, script(config.as_deref(), &settings)))
+}
+
+/// The fields alone; WeCom's second call beside them.
+fn with_agent(config: String, agent: Option<&str>) -> String {
+    match (agent, config.strip_suffix('}')) {
+        (Some(agent), Some(open)) => format!("{open},\"agentConfig\":{agent}}}"),
+        _ => config,
+    }
+}
+
+fn script(config: Option<&str>, settings: &str) -> String {
+    let mut script = String::with_capacity(SCRIPT.len() + config.map_or(0, str::len) + settings.len() + 64);
+    script.push_str(SCRIPT);
+    match config {
+        Some(config) => {
+            for piece in ["})(function () {\nwx.config(", config, ");\n}, "] {
+                script.push_str(piece);
+            }
+        }
+        None => script.push_str("})(null, "),
+    }
+    script.push_str(settings);
+    script.push_str(");\n");
+    script
+}
+
+/// What the script has to know, as JSON.
+fn settings(engine: &Engine, plan: &Plan<'_>, agent: Option<&str>, uri: &Uri, headers: &HeaderMap) -> String {
+    let hosts = engine.upstream.hosts();
+    let stand_in = hosts.has_stand_in().then(|| hosts.open.as_str().trim_end_matches('/'));
+    let path = if plan.is_corp { CORP_JWEIXIN_PATH } else { JWEIXIN_PATH };
+    let at = |hosts: &[&str], path: &str| -> Vec<String> {
+        let hosts = stand_in.as_ref().map_or(hosts, std::slice::from_ref);
+        hosts.iter().map(|host| format!("{host}{path}")).collect()
+    };
+    let settings = json!({
+        "source": format!("{}{}", own(engine, headers), uri.path_and_query().map_or("/", |path| path.as_str())),
+        "url": plan.address().unwrap_or_default(),
+        "given": matches!(plan.page, Page::Named(_)),
+        "jweixin": at(&JWEIXIN, path),
+        "jwxwork": at(&[JWXWORK], JWXWORK_PATH),
+    });
+    let settings = settings.to_string();
+    let settings = match (agent, settings.strip_suffix('}')) {
+        (Some(agent), Some(open)) => format!("{open},\"agentConfig\":{agent}}}"),
+        _ => settings,
+    };
+    // Older engines end a line there, in the middle of a text.
+    settings.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029").replace('<', "\\u003c")
+}
+
+fn response(content_type: HeaderValue, body: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    response
+}
+
+/// Lets scripts of allowed pages read the answer, and nothing else take it for a script.
+fn for_origin<B>(
+    mut response: Response<B>,
+    engine: &Engine,
+    registered: &Registered,
+    requested: &HeaderMap,
+) -> Response<B> {
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(VARY, HeaderValue::from_static("Origin, Referer"));
+    let Some(origin) = requested.get(ORIGIN) else { return response };
+    if origin.to_str().is_ok_and(|origin| may_read(origin, &engine.call_urls, registered)) {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    }
+    response
+}
+
+impl From<PageProblem> for Error {
+    fn from(problem: PageProblem) -> Self {
+        match problem {
+            PageProblem::NotAUrl => Self::BadParameters(problem.to_string()),
+            PageProblem::NotAllowed { .. } => Self::CallNotAllowed(problem.to_string()),
+        }
+    }
+}
