@@ -27,7 +27,7 @@ lint:
 fuzz *ARGS:
     scripts/fuzz {{ARGS}}
 
-# Compare with nginx, all or one part: reads, callbacks
+# Compare with nginx, all or one part: reads, pages, callbacks
 bench *ARGS:
     scripts/bench {{ARGS}}
 

@@ -1,11 +1,19 @@
 //! Random numbers, as the engine sees them: always from the operating system in production, from outside in tests.
 
+use std::cell::RefCell;
+
 use secrecy::SecretString;
 
 /// Gives random bytes that nobody can guess.
 pub trait Random: Send + Sync + 'static {
     /// Fills `bytes`.
     fn fill(&self, bytes: &mut [u8]);
+
+    /// Fills `bytes` with what need only be hard to guess: numbers that are no keys and are shown to everybody, like a
+    /// `nonceStr`. Cheaper where that makes a difference.
+    fn fill_public(&self, bytes: &mut [u8]) {
+        self.fill(bytes);
+    }
 }
 
 /// The operating system's generator.
@@ -20,6 +28,49 @@ impl Random for OsRandom {
     )]
     fn fill(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system gives random bytes");
+    }
+
+    fn fill_public(&self, bytes: &mut [u8]) {
+        let drawn = STOCK.try_with(|stock| stock.borrow_mut().draw(bytes)).unwrap_or(false);
+        if !drawn {
+            self.fill(bytes);
+        }
+    }
+}
+
+/// Bytes of the operating system that nobody has had yet, of one thread. A system call for each number would cost a good part
+/// of what a whole answer costs. Not for keys: a copy of a running machine would hand the same ones out again.
+struct Stock {
+    bytes: [u8; 1024],
+    /// Those before are given away, and zero.
+    used: usize,
+}
+
+thread_local! {
+    static STOCK: RefCell<Stock> = const { RefCell::new(Stock { bytes: [0; 1024], used: 1024 }) };
+}
+
+impl Stock {
+    /// Fills `to`, unless it is large or the operating system gives nothing.
+    fn draw(&mut self, to: &mut [u8]) -> bool {
+        if to.len() > self.bytes.len() - self.used && !self.refill(to.len()) {
+            return false;
+        }
+        let end = self.used + to.len();
+        let Some(from) = self.bytes.get_mut(self.used..end) else { return false };
+        to.copy_from_slice(from);
+        from.fill(0);
+        self.used = end;
+        true
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the same one place")]
+    fn refill(&mut self, wanted: usize) -> bool {
+        if wanted > self.bytes.len() / 8 || getrandom::fill(&mut self.bytes).is_err() {
+            return false;
+        }
+        self.used = 0;
+        true
     }
 }
 
@@ -53,7 +104,9 @@ pub fn unique_name(random: &dyn Random) -> String {
 
 /// 16 letters and digits, for signatures that want a random text (`nonceStr`).
 pub fn nonce(random: &dyn Random) -> String {
-    unique_name(random)
+    let mut bytes = [0; 8];
+    random.fill_public(&mut bytes);
+    hex::encode(bytes)
 }
 
 /// A number from 0 to `below - 1`, for jitter (not exactly uniform); 0 when `below` is 0.
@@ -80,6 +133,23 @@ mod tests {
             assert_eq!(letters.len(), KEY_LENGTH);
             assert!(letters.bytes().all(|b| b.is_ascii_alphanumeric()));
         }
+    }
+
+    #[test]
+    fn the_stock_gives_each_byte_once() {
+        let mut stock = Stock { bytes: [0; 1024], used: 1024 };
+        let mut seen = HashSet::new();
+        for _ in 0..1000 {
+            let mut number = [0; 24];
+            assert!(stock.draw(&mut number));
+            assert!(seen.insert(number) && number != [0; 24]);
+            assert!(stock.bytes.iter().take(stock.used).all(|byte| *byte == 0), "what was given away is gone");
+        }
+        let mut large = [0; 200];
+        stock.used = 1024;
+        assert!(!stock.draw(&mut large));
+        OsRandom.fill_public(&mut large);
+        assert!(large.iter().any(|byte| *byte != 0));
     }
 
     #[test]

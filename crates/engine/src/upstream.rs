@@ -75,8 +75,8 @@ pub enum UpstreamError {
         /// The status.
         status: u16,
     },
-    /// More than a token answer can be.
-    #[error("{host} answered more than {} KiB to a call for a token", MAX_ANSWER / 1024)]
+    /// More than an answer to one of our calls can be.
+    #[error("{host} answered more than {} KiB", MAX_ANSWER / 1024)]
     TooLarge {
         /// Host name (and port).
         host: String,

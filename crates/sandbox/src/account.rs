@@ -19,6 +19,8 @@ pub enum AccountKind {
     MiniProgram,
     /// A WeCom corp (企业微信) with its apps.
     Wecom,
+    /// A website application of the open platform (网站应用): people log in by a QR code; no messages, no account tokens.
+    Website,
 }
 
 /// A wish for an account; everything is optional.

@@ -74,6 +74,21 @@ pub(crate) fn openid() -> String {
     format!("o{}", url_safe(27))
 }
 
+/// A code of a login: 32 letters and digits.
+pub(crate) fn code() -> String {
+    format!("0{}", plain(31))
+}
+
+/// WeCom's `user_ticket`: 128 letters and digits.
+pub(crate) fn member_ticket() -> String {
+    plain(128)
+}
+
+/// The name of a page that waits for an answer, or of a QR code on one: 16 letters and digits.
+pub(crate) fn page_ticket() -> String {
+    plain(16)
+}
+
 /// The id of a temporary medium: 64 URL-safe characters.
 pub(crate) fn media_id() -> String {
     url_safe(64)
@@ -123,6 +138,11 @@ fn url_safe(length: usize) -> String {
     let mut raw = vec![0; length];
     fill(&mut raw);
     URL_SAFE_NO_PAD.encode(raw).chars().take(length).collect()
+}
+
+/// Letters and digits only.
+fn plain(length: usize) -> String {
+    url_safe(length).replace('-', "x").replace('_', "y")
 }
 
 fn bytes<const N: usize>() -> [u8; N] {

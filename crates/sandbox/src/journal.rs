@@ -50,6 +50,9 @@ pub(crate) struct Record {
     pub(crate) fault: Option<u64>,
     pub(crate) outcome: Outcome,
     pub(crate) rid: Option<String>,
+    /// What happened, in a few words, where status and code do not say it: on pages, and over the JSSDK's bridge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<String>,
     #[serde(skip)]
     pub(crate) details: Option<Box<Details>>,
 }
@@ -163,6 +166,7 @@ mod tests {
             fault: None,
             outcome: Outcome::Answered,
             rid: None,
+            note: None,
             details: None,
         }
     }

@@ -1,6 +1,6 @@
 //! A WeChat platform of one's own, for demos and tests.
 //!
-//! The sandbox answers on the paths of WeChat's API hosts and keeps their rules, not only their formats: tokens are
+//! The sandbox answers on the paths of WeChat's API hosts and of its pages and keeps their rules, not only their formats: tokens are
 //! replaced and die, quotas run out, wrong calls get WeChat's own error codes. Beside it stand a control API under
 //! `/sandbox/…` and a page at `/`. It shares no rule with the code that it is there to test, and does not know
 //! that a proxy exists.
@@ -11,15 +11,18 @@
 //! | --- | --- |
 //! | `clock` | moments, WeChat's calendar (UTC+8), the adjustable clock with its two paces |
 //! | `chance` | ids, secrets, tokens and request ids that look like WeChat's |
-//! | `allow_list`, `path_pattern` | address lists of accounts; paths with a `*` at the end |
+//! | `allow_list`, `domains`, `path_pattern` | addresses and domains of accounts; paths with a `*` at the end |
+//! | `person` | who somebody is, to every account alike |
 //! | `token_book` | every token issued, and whether it is still good |
 //! | `account`, `settings` | what an account is made from, and what can be changed about it |
+//! | `ticket_book` | jsapi, card and agent tickets, also those that were replaced |
 //! | `counter`, `usage` | counters that start over each minute, hour, day, month; limits per API |
 //! | `wire` | one API call in, one reply out |
 //! | `callback` | message push as bytes: signatures, encryption, XML, the judgement about replies |
 //! | `chat` | users of accounts, what they see, menus, media, QR codes |
+//! | `login`, `phone` | codes, web tokens, questions that wait for an answer; the phone that answers them |
 //! | `faults`, `journal`, `pushes` | what goes wrong on purpose; what was received; what became of pushes |
-//! | `qrcode` | texts as pictures |
+//! | `qrcode` | texts as pictures, and pictures as texts |
 //! | `backend` | a team's server to push to, for trying things out |
 //! | `world`, `shared_world` | the sum of the above: all state; its one lock, and the events of what happens |
 //! | `pusher` | carries messages to callback URLs |
@@ -37,11 +40,15 @@ mod chat;
 mod clock;
 mod control;
 mod counter;
+mod domains;
 mod faults;
 mod gate;
 mod journal;
+mod login;
 mod page;
 mod path_pattern;
+mod person;
+mod phone;
 mod platform;
 mod pusher;
 mod pushes;
@@ -49,6 +56,7 @@ mod qrcode;
 mod serve;
 mod settings;
 mod shared_world;
+mod ticket_book;
 mod token_book;
 mod usage;
 mod wire;

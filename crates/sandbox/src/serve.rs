@@ -13,7 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
@@ -117,14 +117,15 @@ async fn connection(stream: TcpStream, peer: SocketAddr, house: House, cut: Canc
 
 impl House {
     async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Result<Response<Body>, Closed> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         if let Some(objection) = gate::objection(&parts, self.platform.hosts()) {
             return Ok(control::refused(StatusCode::FORBIDDEN, &objection));
         }
         if is_ours(parts.uri.path()) {
             return Ok(self.control(Request::from_parts(parts, body)).await);
         }
-        self.api(&parts, body, peer).await
+        let headers = std::mem::take(&mut parts.headers);
+        self.api(&parts, headers, body, peer).await
     }
 
     async fn control(&self, mut request: Request<Incoming>) -> Response<Body> {
@@ -136,7 +137,13 @@ impl House {
         }
     }
 
-    async fn api(&self, parts: &Parts, body: Incoming, peer: IpAddr) -> Result<Response<Body>, Closed> {
+    async fn api(
+        &self,
+        parts: &Parts,
+        headers: HeaderMap,
+        body: Incoming,
+        peer: IpAddr,
+    ) -> Result<Response<Body>, Closed> {
         let arrived = tokio::time::timeout(ARRIVAL, Limited::new(body, LONGEST_BODY).collect()).await;
         let body = match arrived {
             Ok(Ok(body)) => body.to_bytes(),
@@ -146,7 +153,7 @@ impl House {
             _ => return Err(Closed),
         };
         let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
-        let call = Call::new(parts.method.clone(), path, query, body, peer);
+        let call = Call::new(parts.method.clone(), path, query, body, peer).with_headers(headers);
         match self.platform.receive(call, &self.closing).await {
             Ended::Whole(reply) => Ok(response(reply)),
             Ended::Half(reply) => Ok(half(reply)),
@@ -164,6 +171,7 @@ fn response(reply: Reply) -> Response<Body> {
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    response.headers_mut().extend(reply.headers);
     response
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::AccountKind;
 use crate::allow_list::AllowList;
+use crate::domains::Domains;
 
 /// What WeChat gives tokens and tickets, in seconds.
 pub(crate) const LIFETIME_SECS: u64 = 7200;
@@ -29,6 +30,12 @@ pub(crate) struct Settings {
     pub(crate) test_account: bool,
     /// From where tokens can be fetched (40164) or, for WeCom, APIs called (60020); empty: from everywhere.
     pub(crate) ip_allow_list: AllowList,
+    /// Hosts that a login may lead back to (网页授权域名, WeCom: 可信域名); empty: all.
+    pub(crate) web_domains: Domains,
+    /// Hosts of pages on which the JSSDK works (JS接口安全域名); empty: all.
+    pub(crate) js_domains: Domains,
+    /// Bound to the open platform account that all accounts of the sandbox share: then there is a unionid.
+    pub(crate) open_platform: bool,
     pub(crate) rights: Rights,
     /// Seconds that a new token lives.
     pub(crate) token_lifetime: u64,
@@ -45,18 +52,28 @@ pub(crate) struct Rights {
     pub(crate) cards: bool,
     /// Customer-service messages.
     pub(crate) customer_service: bool,
+    /// Logins of visitors of web pages.
+    pub(crate) web_login: bool,
 }
 
 impl Settings {
     pub(crate) fn new(kind: AccountKind, test_account: bool) -> Settings {
-        let with_jssdk = kind != AccountKind::MiniProgram;
+        let rights = Rights {
+            jssdk: matches!(kind, AccountKind::Official | AccountKind::Wecom),
+            cards: kind == AccountKind::Official,
+            customer_service: kind != AccountKind::Website,
+            web_login: kind != AccountKind::MiniProgram,
+        };
         Settings {
             secret_frozen: false,
             frozen: false,
             token_api_disabled: false,
             test_account,
             ip_allow_list: AllowList::default(),
-            rights: Rights { jssdk: with_jssdk, cards: kind == AccountKind::Official, customer_service: true },
+            web_domains: Domains::default(),
+            js_domains: Domains::default(),
+            open_platform: kind != AccountKind::Wecom,
+            rights,
             token_lifetime: LIFETIME_SECS,
             ticket_lifetime: LIFETIME_SECS,
         }
@@ -73,10 +90,18 @@ impl Settings {
         if let Some(list) = &patch.ip_allow_list {
             self.ip_allow_list = list.clone();
         }
+        if let Some(domains) = &patch.web_domains {
+            self.web_domains = domains.clone();
+        }
+        if let Some(domains) = &patch.js_domains {
+            self.js_domains = domains.clone();
+        }
+        replace(&mut self.open_platform, patch.open_platform);
         if let Some(rights) = &patch.rights {
             replace(&mut self.rights.jssdk, rights.jssdk);
             replace(&mut self.rights.cards, rights.cards);
             replace(&mut self.rights.customer_service, rights.customer_service);
+            replace(&mut self.rights.web_login, rights.web_login);
         }
     }
 }
@@ -101,6 +126,9 @@ pub(crate) struct Patch {
     pub(crate) token_api_disabled: Option<bool>,
     pub(crate) test_account: Option<bool>,
     pub(crate) ip_allow_list: Option<AllowList>,
+    pub(crate) web_domains: Option<Domains>,
+    pub(crate) js_domains: Option<Domains>,
+    pub(crate) open_platform: Option<bool>,
     /// Daily limits by path; null takes the override away.
     pub(crate) daily_quota: BTreeMap<String, Option<u64>>,
     pub(crate) rights: Option<RightsPatch>,
@@ -114,6 +142,7 @@ pub(crate) struct RightsPatch {
     pub(crate) jssdk: Option<bool>,
     pub(crate) cards: Option<bool>,
     pub(crate) customer_service: Option<bool>,
+    pub(crate) web_login: Option<bool>,
 }
 
 impl Patch {

@@ -31,7 +31,15 @@ const OFFICIAL_DAILY: [(&str, u64); 6] = [
     ("/cgi-bin/user/info", 5_000_000),
 ];
 /// Limits a minute that the official account docs give, in calls.
-const OFFICIAL_MINUTE: [(&str, u64); 1] = [("/cgi-bin/stable_token", 10_000)];
+const OFFICIAL_MINUTE: [(&str, u64); 5] = [
+    ("/cgi-bin/stable_token", 10_000),
+    ("/sns/oauth2/access_token", 50_000),
+    ("/sns/oauth2/refresh_token", 50_000),
+    ("/sns/userinfo", 50_000),
+    ("/sns/auth", 50_000),
+];
+/// Exchanges of codes a minute that the open platform docs give to a website, in calls.
+const WEBSITE_EXCHANGES_A_MINUTE: u64 = 10_000;
 
 /// How often an API may be called; `None` is without limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +103,12 @@ impl Usage {
     pub(crate) fn limit(&self, path: &str) -> Limit {
         let mut limit = match self.kind {
             AccountKind::Wecom => wecom_limit(path),
-            AccountKind::Official | AccountKind::MiniProgram => official_limit(path, self.test_account),
+            AccountKind::Website if path == "/sns/oauth2/access_token" => {
+                Limit { minute: Some(WEBSITE_EXCHANGES_A_MINUTE), hour: None, day: None }
+            }
+            AccountKind::Official | AccountKind::MiniProgram | AccountKind::Website => {
+                official_limit(path, self.test_account)
+            }
         };
         if let Some(day) = self.overrides.get(path) {
             limit.day = Some(*day);
@@ -148,12 +161,12 @@ impl Usage {
 
 fn official_limit(path: &str, test_account: bool) -> Limit {
     let in_table = |table: &[(&str, u64)]| table.iter().find(|(known, _)| *known == path).map(|(_, most)| *most);
-    let day = if test_account && path == "/cgi-bin/token" {
-        TEST_ACCOUNT_TOKEN_DAILY
-    } else {
-        in_table(&OFFICIAL_DAILY).unwrap_or(OTHER_DAILY)
+    let day = match path {
+        "/cgi-bin/token" if test_account => Some(TEST_ACCOUNT_TOKEN_DAILY),
+        path if path.starts_with("/sns/") => None,
+        _ => Some(in_table(&OFFICIAL_DAILY).unwrap_or(OTHER_DAILY)),
     };
-    Limit { minute: in_table(&OFFICIAL_MINUTE), hour: None, day: Some(day) }
+    Limit { minute: in_table(&OFFICIAL_MINUTE), hour: None, day }
 }
 
 fn wecom_limit(path: &str) -> Limit {

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
 
 /// The longest request body, in bytes, to WeChat's APIs and to the control API.
@@ -24,6 +24,7 @@ pub(crate) struct Call {
     query: Vec<(String, String)>,
     pub(crate) body: Bytes,
     pub(crate) client_ip: IpAddr,
+    headers: HeaderMap,
 }
 
 impl Call {
@@ -35,7 +36,34 @@ impl Call {
             query: form_urlencoded::parse(raw_query.as_bytes()).into_owned().collect(),
             body,
             client_ip: client_ip.to_canonical(),
+            headers: HeaderMap::new(),
         }
+    }
+
+    /// The same call with the headers that it came with.
+    pub(crate) fn with_headers(self, headers: HeaderMap) -> Call {
+        Call { headers, ..self }
+    }
+
+    /// A header that is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// How the caller reached the sandbox, as `http://127.0.0.1:8081`.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.header("host").unwrap_or("localhost"))
+    }
+
+    /// The parameters of the query, in their order.
+    pub(crate) fn params(&self) -> &[(String, String)] {
+        &self.query
+    }
+
+    /// A field of a form in the body that is there and not empty.
+    pub(crate) fn field(&self, name: &str) -> Option<String> {
+        let mut fields = form_urlencoded::parse(&self.body);
+        fields.find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.into_owned())
     }
 
     /// A query parameter that is there and not empty.
@@ -60,11 +88,15 @@ impl Call {
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
+    /// Further headers.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Bytes,
     /// WeChat's code; 0 for success, `None` where the reply has no such thing.
     pub(crate) errcode: Option<i64>,
     /// The id of the request, when the reply names it.
     pub(crate) rid: Option<String>,
+    /// What happened, in a few words, where status and code do not say it.
+    pub(crate) note: Option<String>,
 }
 
 impl Reply {
@@ -85,12 +117,30 @@ impl Reply {
 
     /// Something that is not WeChat's API talking: a page of a gateway.
     pub(crate) fn page(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
-        Reply { status, content_type, body: body.into(), errcode: None, rid: None }
+        Reply { status, content_type, headers: Vec::new(), body: body.into(), errcode: None, rid: None, note: None }
+    }
+
+    /// Leads a browser elsewhere. What cannot stand in a header leads nowhere.
+    pub(crate) fn redirect(to: &str) -> Reply {
+        let reply = Reply::page(302, "text/html; charset=utf-8", "");
+        let location = HeaderValue::from_str(to).unwrap_or(HeaderValue::from_static("/"));
+        Reply { headers: vec![(header::LOCATION, location)], ..reply }.with_header(header::CACHE_CONTROL, "no-store")
+    }
+
+    /// The same reply with one more header.
+    pub(crate) fn with_header(mut self, name: HeaderName, value: &'static str) -> Reply {
+        self.headers.push((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    /// The same reply, and what happened in a few words.
+    pub(crate) fn with_note(self, note: impl Into<String>) -> Reply {
+        Reply { note: Some(note.into()), ..self }
     }
 
     fn json(value: &Value, errcode: i64, rid: Option<String>) -> Reply {
-        let body = Bytes::from(value.to_string());
-        Reply { status: 200, content_type: API_CONTENT_TYPE, body, errcode: Some(errcode), rid }
+        let page = Reply::page(200, API_CONTENT_TYPE, value.to_string());
+        Reply { errcode: Some(errcode), rid, ..page }
     }
 }
 

@@ -11,13 +11,17 @@ use crate::account::{
 use crate::backend::Backend;
 use crate::callback::{Callback, CallbackError};
 use crate::chance;
-use crate::chat::{Media, Menu, People, Scenes};
+use crate::chat::{Media, Menu, People, Scenes, User};
 use crate::clock::{Clock, Time};
 use crate::counter::{Counter, Period};
 use crate::faults::Faults;
 use crate::journal::Journal;
+use crate::login::Logins;
+use crate::person::Person;
+use crate::phone::Phone;
 use crate::pushes::Pushes;
 use crate::settings::{Patch, Settings};
+use crate::ticket_book::Tickets;
 use crate::token_book::{Slot, TokenBook};
 use crate::usage::{MOST_OVERRIDES, Usage};
 use crate::wire::Call;
@@ -44,6 +48,8 @@ pub(crate) struct World {
     pub(crate) journal: Journal,
     pub(crate) pushes: Pushes,
     pub(crate) backend: Backend,
+    pub(crate) logins: Logins,
+    pub(crate) phone: Phone,
     accounts_made: u64,
     menus_made: u64,
 }
@@ -66,7 +72,7 @@ pub(crate) struct Holder {
     pub(crate) forced: Counter,
     pub(crate) last_forced: Option<Time>,
     /// By type.
-    pub(crate) tickets: BTreeMap<&'static str, Ticket>,
+    pub(crate) tickets: BTreeMap<&'static str, Tickets>,
     pub(crate) usage: Usage,
     /// Resets of all quotas of this month.
     pub(crate) clears: Counter,
@@ -89,20 +95,12 @@ pub(crate) struct App {
     pub(crate) name: String,
     pub(crate) secret: String,
     pub(crate) slot: Slot,
-    /// The ticket of type `agent_config`.
-    pub(crate) ticket: Option<Ticket>,
+    /// Of type `agent_config`.
+    pub(crate) tickets: Tickets,
     /// Ticket calls of this hour by path.
     pub(crate) ticket_calls: BTreeMap<&'static str, Counter>,
     pub(crate) callback: Option<Callback>,
     pub(crate) menu: Option<Menu>,
-}
-
-/// A jsapi, card or agent ticket.
-#[derive(Clone, Debug)]
-pub(crate) struct Ticket {
-    pub(crate) text: String,
-    pub(crate) issued: Time,
-    pub(crate) expires: Time,
 }
 
 impl World {
@@ -115,6 +113,8 @@ impl World {
             journal: Journal::default(),
             pushes: Pushes::default(),
             backend: Backend::default(),
+            logins: Logins::default(),
+            phone: Phone::new(),
             accounts_made: 0,
             menus_made: 0,
         }
@@ -152,7 +152,10 @@ impl World {
             path_clears: Counter::per(Period::Month),
             apps: Vec::new(),
             callback: None,
-            people: People::with_phone(if wecom { PHONE_USERID.to_owned() } else { chance::openid() }),
+            people: People::with_phone(
+                if wecom { PHONE_USERID.to_owned() } else { chance::openid() },
+                self.clock.now(),
+            ),
             media: Media::default(),
             menu: None,
             scenes: Scenes::default(),
@@ -173,6 +176,7 @@ impl World {
     /// Removes an account with its tokens; says whether it was there.
     pub(crate) fn remove_account(&mut self, appid: &str) -> bool {
         self.tokens.forget_owner(appid);
+        self.logins.forget(appid);
         self.accounts.remove(appid).is_some()
     }
 
@@ -221,16 +225,29 @@ impl World {
         FIRST_MENU_ID + self.menus_made
     }
 
-    /// Which account a call is about: by its token, else by the id that it names in the query or the body.
+    /// Which account a call is about: by its token, else by the id that it names in the query or the body, or by the
+    /// page that it belongs to.
     pub(crate) fn account_of(&self, call: &Call) -> Option<String> {
-        let by_token = call.param("access_token").and_then(|text| self.tokens.find(text));
-        if let Some(token) = by_token {
+        let token = call.param("access_token");
+        if let Some(token) = token.and_then(|text| self.tokens.find(text)) {
             return Some(token.owner.clone());
+        }
+        if let Some(appid) = token.or_else(|| call.param("uuid")).and_then(|name| self.logins.appid_of(name)) {
+            return Some(appid.to_owned());
         }
         if let Some(id) = call.param("appid").or_else(|| call.param("corpid")) {
             return Some(id.to_owned());
         }
-        call.json()?.get("appid")?.as_str().map(ToOwned::to_owned)
+        let Some(body) = call.json() else {
+            return self.logins.appid_of(&call.field("ticket")?).map(ToOwned::to_owned);
+        };
+        let named = ["appid", "appId", "corpid"].into_iter().find_map(|name| body.get(name)?.as_str());
+        named.map(ToOwned::to_owned)
+    }
+
+    /// Who a user of an account is: the phone's user is the same person on all accounts.
+    pub(crate) fn person<'a>(&'a self, holder: &'a Holder, user: &'a User) -> &'a Person {
+        if user.openid == holder.people.phone() { &self.phone.person } else { &user.person }
     }
 
     /// The accounts in the order in which they were made.
@@ -345,7 +362,7 @@ impl App {
             name,
             secret,
             slot: Slot::default(),
-            ticket: None,
+            tickets: Tickets::default(),
             ticket_calls: BTreeMap::new(),
             callback: None,
             menu: None,
@@ -362,5 +379,6 @@ fn default_name(kind: AccountKind) -> &'static str {
         AccountKind::Official => "Official account",
         AccountKind::MiniProgram => "Mini program",
         AccountKind::Wecom => "WeCom corp",
+        AccountKind::Website => "Website",
     }
 }

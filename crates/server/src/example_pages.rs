@@ -1,7 +1,8 @@
 //! `/example/jsapi.html` and `/example/jspay.html`: pages that show how it is done, and are meant to be copied.
 //!
 //! They are files of this crate, with the registration `test` in their addresses; `?key=` puts another in its place. The
-//! second is the page of a login as well: what arrives there by POST is checked as any team's page has to check it.
+//! second is the page of a login as well: of what arrives there by POST, signature and age are checked (a team's page also
+//! checks `state` and `nonce`: see `examples/login`).
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use engine::Engine;
 use engine::guard::Caller;
-use engine::login::app_path;
+use engine::login::{Told, app_path};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Uri};
 
@@ -73,17 +74,18 @@ async fn jspay_after_login(
     let app = AppPath::parse(&path).ok_or(Error::NoSuchPath)?;
     let registered = registration::of_anyone(&engine, &app, &Caller::of(&request, client), client).await?;
     let body = read(request.into_body(), MAX_BODY).await?;
-    let openid = engine.login.openid_in(&registered, &body).ok_or(Error::BadBody(
-        "this page takes what /auth posts to it, not older than five minutes, with a good sign; log in again",
-    ))?;
-    let shown = for_key(JSPAY, &key).replace(OPENID_PLACE, &escaped(&openid));
-    let mut response = page(shown);
-    let secure = if login_is_secure(&engine) { "; Secure" } else { "" };
-    let cookie = format!("openid={openid}; Path={path}; Max-Age={OPENID_SECONDS}; HttpOnly; SameSite=Lax{secure}");
+    let (shown, openid) = match engine.login.told_by(&registered, &body) {
+        Some(Told::Openid(openid)) => (openid.clone(), Some(openid)),
+        Some(Told::Error(error)) => (format!("登录没有完成 not logged in: {error}"), None),
+        None => ("这次登录不能用, 请重新登录 this login cannot be used, log in again".to_owned(), None),
+    };
+    let mut response = page(for_key(JSPAY, &key).replace(OPENID_PLACE, &escaped(&shown)));
     // An openid has letters, digits, `-` and `_`; one that has others is shown, but not kept.
-    let is_plain = openid.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    if let Some(cookie) = HeaderValue::from_str(&cookie).ok().filter(|_| is_plain) {
-        response.headers_mut().insert(SET_COOKIE, cookie);
+    let is_plain = |openid: &String| openid.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let secure = if login_is_secure(&engine) { "; Secure" } else { "" };
+    if let Some(openid) = openid.filter(is_plain) {
+        let cookie = format!("openid={openid}; Path={path}; Max-Age={OPENID_SECONDS}; HttpOnly; SameSite=Lax{secure}");
+        response.headers_mut().extend(HeaderValue::from_str(&cookie).ok().map(|cookie| (SET_COOKIE, cookie)));
     }
     Ok(response)
 }

@@ -1,4 +1,5 @@
-//! Teams' own servers: `/app/KEY`, `/api`, `/qyapi`, `/jsapi`, `/qyjsapi`, `/js/card`, `/auth/user`.
+//! Teams' own servers: `/app/KEY`, `/api`, `/qyapi`, `/jsapi`, `/qyjsapi`, `/js/card`, `/auth/user`,
+//! `/qyauth/user`.
 //!
 //! One layer guards them all: it finds the registration and checks the api_key (when public) and the scope. A handler
 //! gets the registration only from that layer, so it cannot be reached without it.
@@ -16,6 +17,7 @@ use engine::apps::view::View;
 use engine::apps::{Registered, Wanted};
 use engine::guard::Caller;
 use engine::jssdk::cards::CardAsk;
+use http::Method;
 use secrecy::SecretString;
 
 use crate::answer::{Error, json_bytes, json_of};
@@ -35,6 +37,7 @@ pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
         .route("/app/{key}/qyjsapi", get(corp_ticket).post(corp_ticket))
         .route("/app/{key}/js/card", get(card).post(card))
         .route("/app/{key}/auth/user", get(visitor).post(visitor))
+        .route("/app/{key}/qyauth/user", get(visitor).post(visitor))
         .route_layer(from_fn_with_state(Arc::clone(engine), guard))
 }
 
@@ -119,8 +122,13 @@ async fn card(
 async fn visitor(
     State(engine): State<Arc<Engine>>,
     Extension(registered): Team,
+    method: Method,
     parameters: Parameters,
 ) -> Result<Response, Error> {
+    if method == Method::HEAD {
+        // Who only looks must not use the ticket up.
+        return Err(Error::WrongMethod);
+    }
     let missing = || Error::BadParameters("ticket is missing: it came to your page as ?ticket=…".to_owned());
     let ticket = parameters.value("ticket").ok_or_else(missing)?;
     let visitor = engine.login.visitor_of(&registered, ticket).await?.ok_or(Error::UnknownTicket)?;

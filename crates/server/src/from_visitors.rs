@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -16,11 +17,13 @@ use engine::Engine;
 use engine::apps::Registered;
 use engine::guard::Caller;
 use engine::login::ask::Door;
-use http::{HeaderMap, Uri};
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::answer::{Error, Told};
 use crate::app_path::AppPath;
 use crate::client_address::ClientAddress;
+use crate::login::Begin;
 use crate::parameters::Parameters;
 use crate::{js_config, login, registration};
 
@@ -31,8 +34,8 @@ pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
         .route("/app/{key}/auth/info", get(log_in).post(log_in))
         .route("/app/{key}/qyauth", get(log_in).post(log_in))
         .route("/app/{key}/qyauth/info", get(log_in).post(log_in))
-        .route("/app/{key}/js/config", get(config).post(config))
-        .route("/app/{key}/qyjs/config", get(corp_config).post(corp_config))
+        .route("/app/{key}/js/config", get(config).post(config).options(preflight))
+        .route("/app/{key}/qyjs/config", get(corp_config).post(corp_config).options(preflight))
         .route_layer(from_fn_with_state(Arc::clone(engine), guard))
 }
 
@@ -43,10 +46,15 @@ async fn guard(
     next: Next,
 ) -> Response {
     let is_login = AppPath::parse(request.uri().path()).is_some_and(|path| Door::at(path.rest).is_some());
-    let people = (is_login && login::is_read_by_people(request.headers())).then(|| request.headers().clone());
+    let people = is_login && login::is_read_by_people(request.headers());
+    let people = people.then(|| (login::lang_of(request.uri()), request.headers().clone()));
     let response = guarded(&engine, client, request, next).await.unwrap_or_else(IntoResponse::into_response);
     match (people, response.extensions().get::<Told>()) {
-        (Some(headers), Some(told)) => login::error_page(told, response.status(), &headers),
+        (Some((lang, headers)), Some(told)) => {
+            let mut page = login::error_page(&engine, told, response.status(), lang, &headers);
+            page.headers_mut().extend(response.headers().get(RETRY_AFTER).map(|wait| (RETRY_AFTER, wait.clone())));
+            page
+        }
         _ => response,
     }
 }
@@ -67,15 +75,23 @@ async fn log_in(
     State(engine): State<Arc<Engine>>,
     Extension(registered): App,
     ClientAddress(client): ClientAddress,
+    method: Method,
     uri: Uri,
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Response, Error> {
     let door = AppPath::parse(uri.path()).and_then(|path| Door::at(path.rest)).ok_or(Error::NoSuchPath)?;
     if login::is_return(uri.query()) {
-        return login::finish(&engine, &registered, door, &parameters, &headers, client).await;
+        if method == Method::HEAD {
+            // Who only looks must not use the login up.
+            return Ok(StatusCode::OK.into_response());
+        }
+        return login::finish(&engine, &registered, door, &parameters, &uri, &headers, client).await;
     }
-    login::begin(&engine, &registered, door, &parameters, &uri, &headers).map(IntoResponse::into_response)
+    match login::begin(&engine, &registered, door, &parameters, &uri, &headers)? {
+        Begin::Redirect(response) => Ok(response.map(Body::from)),
+        Begin::Scan { lang } => login::scan_page(&engine, lang, &parameters, &uri, &headers, client),
+    }
 }
 
 async fn config(
@@ -96,4 +112,9 @@ async fn corp_config(
     parameters: Parameters,
 ) -> Response {
     js_config::answer(&engine, &registered, true, &parameters, &uri, &headers).await
+}
+
+/// What a browser asks before a script of another origin sends more than a simple request (Fetch standard, "CORS-preflight").
+async fn preflight(State(engine): State<Arc<Engine>>, Extension(registered): App, headers: HeaderMap) -> Response {
+    js_config::preflight(&engine, &registered, &headers)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::Engine;
 use engine::apps::Registered;
-use engine::guard::Caller;
+use engine::guard::{Caller, Doubtful};
 
 use crate::answer::Error;
 use crate::app_path::AppPath;
@@ -22,12 +22,16 @@ pub(crate) async fn of_anyone(
 ) -> Result<Arc<Registered>, Error> {
     engine.guard.anyone(caller)?;
     let now = engine.clock.now();
-    if engine.directory.loaded(&path.key, now).is_none() {
-        // A stranger who guesses names would cost a read of the database each time.
-        engine.guard.costly(client, now)?;
+    let is_loaded = engine.directory.loaded(&path.key, now).is_some();
+    if !is_loaded {
+        // A stranger who guesses names costs a read of the database each time.
+        engine.guard.may_try(Doubtful::Name, client, now)?;
     }
     let registered = engine.directory.find(&path.key, now).await;
     let registered = registered.inspect_err(|error| tracing::error!(%error, "a registration cannot be read"));
     let registered = registered.map_err(|_| Error::NotReady)?;
-    registered.ok_or_else(|| Error::UnknownKey(path.key.clone().into_owned()))
+    registered.ok_or_else(|| {
+        engine.guard.turned_out_bad(Doubtful::Name, client, now);
+        Error::UnknownKey(path.key.clone().into_owned())
+    })
 }

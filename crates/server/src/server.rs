@@ -58,10 +58,18 @@ impl Server {
     /// # Errors
     /// [`StartError`]; nothing was overwritten then.
     pub async fn build(config: &Config) -> Result<Self, StartError> {
+        Self::build_with(config, Arc::new(SystemClock)).await
+    }
+
+    /// As [`Server::build`], by another clock.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing was overwritten then.
+    pub async fn build_with(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
         let store = open_store(config).await?;
         let (admin_token, new_admin_token) = admin_token(config, &store).await?;
-        let engine = engine(config, store, admin_token)?;
+        let engine = engine(config, store, admin_token, clock)?;
         Ok(Self { engine, new_admin_token, tls, public_url: config.public_url.clone() })
     }
 
@@ -70,7 +78,7 @@ impl Server {
     /// # Errors
     /// [`StartError`]; nothing was overwritten then.
     pub async fn engine_only(config: &Config) -> Result<Arc<Engine>, StartError> {
-        engine(config, open_store(config).await?, None)
+        engine(config, open_store(config).await?, None, Arc::new(SystemClock))
     }
 
     /// Runs until `stop`, then finishes what is under way, within 10 seconds.
@@ -105,12 +113,17 @@ async fn open_store(config: &Config) -> Result<Store, StartError> {
     Ok(Store::open(&config.database, ring, SystemClock.now()).await?)
 }
 
-fn engine(config: &Config, store: Store, admin_token: Option<[u8; 32]>) -> Result<Arc<Engine>, StartError> {
+fn engine(
+    config: &Config,
+    store: Store,
+    admin_token: Option<[u8; 32]>,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<Engine>, StartError> {
     let materials = Materials {
         store,
         hosts: config.hosts.clone(),
         guard: Guard::new(config.mode, admin_token),
-        clock: Arc::new(SystemClock),
+        clock,
         random: Arc::new(OsRandom),
         retention: config.retention,
     };

@@ -14,6 +14,7 @@ use secrecy::zeroize::Zeroizing;
 use sha2::{Digest, Sha256};
 
 use crate::StoreError;
+use crate::sealed_token::TokenKeys;
 
 const VERSION: u8 = 1;
 pub(crate) const KEY_BYTES: usize = 32;
@@ -33,6 +34,7 @@ struct MasterKey {
     id: KeyId,
     cipher: Aes256Gcm,
     bytes: Zeroizing<[u8; KEY_BYTES]>,
+    token_keys: TokenKeys,
 }
 
 /// Names a key without telling anything about it.
@@ -129,9 +131,9 @@ impl Keyring {
         Ok(self.first()?.id)
     }
 
-    /// The bytes of a key of the ring, to derive others from.
-    pub(crate) fn bytes_of(&self, id: KeyId) -> Option<&[u8]> {
-        self.keys.iter().find(|key| key.id == id).map(|key| key.bytes.as_slice())
+    /// Where keys of tokens come from, of one key of the ring.
+    pub(crate) fn token_keys(&self, id: KeyId) -> Option<&TokenKeys> {
+        self.keys.iter().find(|key| key.id == id).map(|key| &key.token_keys)
     }
 
     pub(crate) fn holds(&self, id: KeyId) -> bool {
@@ -161,7 +163,8 @@ impl MasterKey {
         for (to, from) in id.iter_mut().zip(hash.finalize()) {
             *to = from;
         }
-        Self { id: KeyId(id), cipher: Aes256Gcm::new(&(*bytes).into()), bytes }
+        let token_keys = TokenKeys::new(&bytes);
+        Self { id: KeyId(id), cipher: Aes256Gcm::new(&(*bytes).into()), bytes, token_keys }
     }
 }
 

@@ -34,30 +34,59 @@ impl Store {
         self.keyring.seal_token(purpose, salt, plain)
     }
 
-    /// Opens what [`Store::seal_token`] made for the same purpose under any of the master keys; `None` when it is
-    /// anything else, or was changed.
+    /// Opens what [`Store::seal_token`] made for the same purpose under any of the master keys, and tells its salt; `None`
+    /// when it is anything else, or was changed.
     #[must_use]
-    pub fn open_token(&self, purpose: &str, token: &str) -> Option<Zeroizing<Vec<u8>>> {
+    pub fn open_token(&self, purpose: &str, token: &str) -> Option<([u8; SALT_BYTES], Zeroizing<Vec<u8>>)> {
         self.keyring.open_token(purpose, token)
     }
+}
+
+/// Where the keys of tokens come from: HMAC-SHA256 with a master key, begun with the label.
+pub(crate) struct TokenKeys(Hmac<Sha256>);
+
+impl TokenKeys {
+    pub(crate) fn new(master_key: &[u8; KEY_BYTES]) -> Self {
+        let mut mac = <Hmac<Sha256> as KeyInit>::new(&hmac_key(master_key));
+        mac.update(LABEL);
+        Self(mac)
+    }
+
+    fn cipher(&self, purpose: &str, salt: &[u8; SALT_BYTES]) -> Aes256Gcm {
+        let mut mac = self.0.clone();
+        mac.update(purpose.as_bytes());
+        mac.update(b"\0");
+        mac.update(salt);
+        let key: Zeroizing<[u8; KEY_BYTES]> = Zeroizing::new(mac.finalize().into_bytes().into());
+        Aes256Gcm::new(&(*key).into())
+    }
+}
+
+/// A key of HMAC has the length of SHA-256's block; a shorter one is filled with zeros (RFC 2104).
+fn hmac_key(master_key: &[u8; KEY_BYTES]) -> hmac::digest::Key<Hmac<Sha256>> {
+    let mut key = hmac::digest::Key::<Hmac<Sha256>>::default();
+    for (to, from) in key.iter_mut().zip(master_key) {
+        *to = *from;
+    }
+    key
 }
 
 impl Keyring {
     fn seal_token(&self, purpose: &str, salt: [u8; SALT_BYTES], plain: &[u8]) -> Result<String, StoreError> {
         let id = self.first_id()?;
-        let too_long = || StoreError::corrupt(format!("a token for {purpose} is too long to be sealed"));
+        let cannot = || StoreError::corrupt(format!("a token for {purpose} cannot be sealed"));
         let mut token = Vec::with_capacity(HEADER_BYTES + plain.len() + 16);
         token.push(VERSION);
         token.extend_from_slice(&id.0);
         token.extend_from_slice(&salt);
-        let cipher = self.token_cipher(id, purpose, &salt).ok_or_else(too_long)?;
-        let payload = Payload { msg: plain, aad: &token };
-        let sealed = cipher.encrypt(&nonce(), payload).map_err(|_| too_long())?;
+        let cipher = self.token_keys(id).ok_or_else(cannot)?.cipher(purpose, &salt);
+        // AES-GCM refuses only what is longer than 64 GiB.
+        let sealed = cipher.encrypt(&nonce(), Payload { msg: plain, aad: &token }).map_err(|_| cannot())?;
         token.extend_from_slice(&sealed);
         Ok(URL_SAFE_NO_PAD.encode(token))
     }
 
-    fn open_token(&self, purpose: &str, token: &str) -> Option<Zeroizing<Vec<u8>>> {
+    fn open_token(&self, purpose: &str, token: &str) -> Option<([u8; SALT_BYTES], Zeroizing<Vec<u8>>)> {
         if token.len() > MAX_TOKEN {
             return None;
         }
@@ -65,21 +94,13 @@ impl Keyring {
         let (header, sealed) = token.split_at_checked(HEADER_BYTES)?;
         let (&version, rest) = header.split_first()?;
         let (id, salt) = rest.split_first_chunk::<ID_BYTES>()?;
+        let salt: &[u8; SALT_BYTES] = salt.first_chunk()?;
         if version != VERSION {
             return None;
         }
-        let cipher = self.token_cipher(KeyId(*id), purpose, salt)?;
-        cipher.decrypt(&nonce(), Payload { msg: sealed, aad: header }).ok().map(Zeroizing::new)
-    }
-
-    fn token_cipher(&self, id: KeyId, purpose: &str, salt: &[u8]) -> Option<Aes256Gcm> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.bytes_of(id)?).ok()?;
-        mac.update(LABEL);
-        mac.update(purpose.as_bytes());
-        mac.update(b"\0");
-        mac.update(salt);
-        let key: Zeroizing<[u8; KEY_BYTES]> = Zeroizing::new(mac.finalize().into_bytes().into());
-        Some(Aes256Gcm::new(&(*key).into()))
+        let cipher = self.token_keys(KeyId(*id))?.cipher(purpose, salt);
+        let plain = cipher.decrypt(&nonce(), Payload { msg: sealed, aad: header }).ok()?;
+        Some((*salt, Zeroizing::new(plain)))
     }
 }
 
@@ -103,7 +124,7 @@ mod tests {
         fn a_token_opens_for_its_purpose_and_under_its_key_only(plain: Vec<u8>, salt: [u8; 16]) {
             let token = ring(1).seal_token("login", salt, &plain).unwrap();
             prop_assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
-            prop_assert_eq!(ring(1).open_token("login", &token).unwrap().to_vec(), plain);
+            prop_assert_eq!(ring(1).open_token("login", &token).unwrap(), (salt, Zeroizing::new(plain)));
             prop_assert!(ring(1).open_token("other", &token).is_none());
             prop_assert!(ring(2).open_token("login", &token).is_none());
         }

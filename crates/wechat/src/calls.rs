@@ -179,7 +179,7 @@ pub enum AnswerError {
 /// # Errors
 /// [`AnswerError`], which never holds a part of a token.
 pub fn read_access_token(body: &[u8]) -> Result<Issued, AnswerError> {
-    issued(&successful_object(body)?, "access_token")
+    issued(&successful_object(body)?, "access_token", is_credential)
 }
 
 /// Reads the answer of [`Call::ticket`], [`Call::corp_jsapi_ticket`] or [`Call::agent_ticket`].
@@ -187,7 +187,7 @@ pub fn read_access_token(body: &[u8]) -> Result<Issued, AnswerError> {
 /// # Errors
 /// [`AnswerError`], which never holds a part of a ticket.
 pub fn read_ticket(body: &[u8]) -> Result<Issued, AnswerError> {
-    issued(&successful_object(body)?, "ticket")
+    issued(&successful_object(body)?, "ticket", is_ticket)
 }
 
 /// Reads the answer of [`Call::custom_send`] or [`Call::wecom_send`]: `errcode` 0 means sent.
@@ -218,8 +218,8 @@ pub(crate) fn successful_object(body: &[u8]) -> Result<Map<String, Value>, Answe
     Ok(object)
 }
 
-fn issued(object: &Map<String, Value>, field: &'static str) -> Result<Issued, AnswerError> {
-    let value = object.get(field).and_then(Value::as_str).filter(|value| is_credential(value));
+fn issued(object: &Map<String, Value>, field: &'static str, is_good: fn(&str) -> bool) -> Result<Issued, AnswerError> {
+    let value = object.get(field).and_then(Value::as_str).filter(|value| is_good(value));
     let value = value.ok_or(AnswerError::Malformed("it has no usable access_token or ticket"))?;
     let expires_in = object.get("expires_in").and_then(Value::as_u64).and_then(|seconds| u32::try_from(seconds).ok());
     match expires_in {
@@ -228,11 +228,16 @@ fn issued(object: &Map<String, Value>, field: &'static str) -> Result<Issued, An
     }
 }
 
-/// Whether this can be a token or ticket: they are printable ASCII, because they travel in URLs and are put between
-/// JSON quotes.
+/// Whether this can be a token: printable ASCII, because it travels in URLs and is put between JSON quotes.
 pub(crate) fn is_credential(value: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
-    !value.is_empty() && value.len() <= MAX_CREDENTIAL_LENGTH && value.bytes().all(plain)
+    is_ticket(value) && !value.contains(' ')
+}
+
+/// Whether this can be a ticket: as a token, but a space may be in it, because the documents' own example of a card ticket
+/// ends with one, and it is never put into a URL.
+fn is_ticket(value: &str) -> bool {
+    let plain = |b: u8| (b.is_ascii_graphic() || b == b' ') && b != b'"' && b != b'\\';
+    !value.trim().is_empty() && value.len() <= MAX_CREDENTIAL_LENGTH && value.bytes().all(plain)
 }
 
 #[cfg(test)]
@@ -310,8 +315,16 @@ mod tests {
     }
 
     #[test]
+    fn a_ticket_is_taken_to_its_last_space() {
+        let ticket =
+            read_ticket(br#"{"errcode":0,"ticket":"ojZ8YtyVyr30HheH3CM73y7h4jJE ","expires_in":7200}"#).unwrap();
+        assert_eq!(ticket.value.expose_secret(), "ojZ8YtyVyr30HheH3CM73y7h4jJE ");
+        assert!(read_ticket(br#"{"errcode":0,"ticket":" ","expires_in":7200}"#).is_err());
+    }
+
+    #[test]
     fn what_is_no_answer_is_never_taken_for_a_token() {
-        let bodies: [&[u8]; 10] = [
+        let bodies: [&[u8]; 11] = [
             b"",
             b"<html>502 Bad Gateway</html>",
             b"[]",
@@ -321,6 +334,7 @@ mod tests {
             br#"{"access_token":"a","expires_in":"x"}"#,
             br#"{"access_token":"a","expires_in":-5}"#,
             br#"{"access_token":"a b","expires_in":7200}"#,
+            br#"{"access_token":"a\u0001b","expires_in":7200}"#,
             br#"{"access_token":"25_x","expires_"#,
         ];
         for body in bodies {

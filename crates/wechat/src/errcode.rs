@@ -42,6 +42,8 @@ impl Errcode {
     pub const DAILY_QUOTA: Self = Self(45009);
     /// Quota of the minute used up.
     pub const MINUTE_QUOTA: Self = Self(45011);
+    /// The account has no right to this API.
+    pub const API_UNAUTHORIZED: Self = Self(48001);
     /// WeCom: the caller's address is not allowed.
     pub const WECOM_IP_NOT_ALLOWED: Self = Self(60020);
 

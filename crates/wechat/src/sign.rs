@@ -5,8 +5,8 @@
 //! whoever makes or verifies such a body.
 //!
 //! What must stay true: the text is never built in memory, because it ends in the key; a `sign` that came from outside is only
-//! ever compared by [`matches()`]. And the rule joins without escaping: of a value with `&` the text can be read in more than
-//! one way, so both sides ask [`is_plain`] of every member.
+//! ever compared by [`matches()`]. And the rule joins without escaping: of a value with `&NAME=` the text can be read in more
+//! than one way, so both sides ask [`is_plain`] of every member.
 
 use std::borrow::Cow;
 
@@ -48,14 +48,28 @@ pub fn matches(expected: &str, given: &str) -> bool {
     !expected.is_empty() && crate::signature::matches(expected, given)
 }
 
-/// Whether this member leaves the signed text readable in one way only: a name without `&` and `=`, a value without `&`.
+/// Whether this member leaves the signed text readable in one way only: a name of ASCII letters, digits and `_`, and a value
+/// without `&NAME=` in it ([`separators`]).
 ///
 /// The rule does not escape. A visitor who may choose `state` as `1&openid=o2&z=` gets a signature that also fits a body with
 /// `"openid":"o2"`; and one who may write values with `&` can hide a member in the one before it. So whoever signs for
 /// others asks this of each member first, and whoever verifies refuses a body in which a member is not plain.
 #[must_use]
 pub fn is_plain(name: &str, value: &str) -> bool {
-    !name.contains(['&', '=']) && !value.contains('&')
+    !name.is_empty() && name.bytes().all(is_name_byte) && separators(value).next().is_none()
+}
+
+/// Where an `&` in `value` could be taken for the end of its member: what follows up to the next `=` is a name. Gives the
+/// place of the `&`, in bytes, and the name.
+pub fn separators(value: &str) -> impl Iterator<Item = (usize, &str)> {
+    value.match_indices('&').filter_map(|(place, _)| {
+        let (name, _) = value.get(place + 1..)?.split_once('=')?;
+        (!name.is_empty() && name.bytes().all(is_name_byte)).then_some((place, name))
+    })
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// How a JSON value stands in the signed text: a text as it is, an integer in decimal, `true` and `false` as these words, a

@@ -3,7 +3,7 @@
 //!
 //! What must stay true: a registration that was changed is never kept in memory in its old form.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use papaya::HashMap;
@@ -39,6 +39,8 @@ pub struct Registered {
     pub refusals: LogLimit,
     /// Whether the log says already that callbacks cannot be verified.
     unverified_told: AtomicBool,
+    /// Until then (Unix milliseconds) it is believed that the account may not ask about its followers.
+    no_followers_until: AtomicI64,
     slots: [OnceLock<Arc<Slot>>; 6],
 }
 
@@ -76,6 +78,7 @@ impl Registered {
             checked_calls: HashMap::new(),
             refusals: LogLimit::default(),
             unverified_told: AtomicBool::new(false),
+            no_followers_until: AtomicI64::new(i64::MIN),
             slots: Default::default(),
         })
     }
@@ -92,6 +95,17 @@ impl Registered {
             let key = &self.app.key;
             tracing::warn!(key, "callbacks are not verified: register the token of the account's message settings");
         }
+    }
+
+    /// Whether the account may ask WeChat about its followers, as far as is known.
+    #[must_use]
+    pub fn may_ask_about_followers(&self, now: Timestamp) -> bool {
+        now.as_millis() >= self.no_followers_until.load(Ordering::Relaxed)
+    }
+
+    /// WeChat said that it may not: it is not asked again before `until`, or before the registration changes.
+    pub fn ask_about_no_followers(&self, until: Timestamp) {
+        self.no_followers_until.store(until.as_millis(), Ordering::Relaxed);
     }
 
     /// Whether `path` (below `/app/KEY`, decoded) may be used. A registration without `call` may use all.

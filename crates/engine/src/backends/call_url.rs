@@ -3,7 +3,7 @@
 //! What must stay true: a public server calls only what its operator allowed; whoever can sign a callback, or writes a
 //! link, names URLs, but not hosts.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use url::Url;
@@ -32,6 +32,18 @@ pub enum CallProblem {
          ?call=https%3A%2F%2Fshop.example.com%2Flogin"
     )]
     NoPage,
+    /// A path of this server that is not for visitors.
+    #[error(
+        "call may not be a path of wechat-proxy itself: a visitor's browser would call it in the server's own name; \
+         name a page of yours (/echo and /example/… can be used for trying things out)"
+    )]
+    OwnPath,
+    /// Not the address of a page.
+    #[error(
+        "call is no http:// or https:// address, and no path that begins with one '/' (at most {MAX_URL} bytes); write it \
+         percent-encoded, like call=https%3A%2F%2Fshop.example.com%2Flogin"
+    )]
+    NotAPage,
     /// More than [`MAX_CALLS`].
     #[error("at most {MAX_CALLS} call parameters are possible")]
     TooMany,
@@ -59,34 +71,41 @@ pub enum CallProblem {
 pub struct CallUrls {
     /// Only what is allowed may be called.
     restricted: bool,
-    /// This server's own address.
-    own: OnceLock<Url>,
-    /// Whether that is the address that the world uses, and not only the one that is listened on.
-    own_is_told: AtomicBool,
+    own: OnceLock<Own>,
+}
+
+/// This server's own address.
+struct Own {
+    url: Url,
+    /// As text, without `/` at the end.
+    base: String,
+    /// Whether it is the address that the world uses, and not only the one that is listened on.
+    is_told: bool,
 }
 
 impl CallUrls {
     /// `restricted`: the server is public.
     #[must_use]
     pub fn new(restricted: bool) -> Self {
-        Self { restricted, own: OnceLock::new(), own_is_told: AtomicBool::new(false) }
+        Self { restricted, own: OnceLock::new() }
     }
 
     /// Tells this server's own address, once: what relative URLs are relative to. `is_told`: the operator said how the
     /// world sees it (`--public-url`).
     pub fn set_own(&self, own: Url, is_told: bool) {
-        let _ = self.own.set(own);
-        self.own_is_told.store(is_told, Ordering::Relaxed);
+        let base = own.as_str().trim_end_matches('/').to_owned();
+        let _ = self.own.set(Own { url: own, base, is_told });
     }
 
     /// Where a browser finds this server, without `/` at the end: the address that the operator told, else the one that the
     /// browser used itself (`host`, its `Host` header), because its cookies belong to that one.
     #[must_use]
-    pub fn base(&self, host: Option<&str>) -> String {
-        let own = self.own.get();
-        let used = |host: &str| Url::parse(&format!("{}://{host}", own.map_or("http", Url::scheme))).ok();
-        let used = host.filter(|_| !self.own_is_told.load(Ordering::Relaxed)).and_then(used);
-        used.as_ref().or(own).map_or_else(String::new, |url| url.as_str().trim_end_matches('/').to_owned())
+    pub fn base(&self, host: Option<&str>) -> Cow<'_, str> {
+        let Some(own) = self.own.get() else { return Cow::Borrowed("") };
+        let other =
+            host.filter(|host| !own.is_told && own.base.split_once("://").is_none_or(|(_, known)| known != *host));
+        let other = other.and_then(|host| Url::parse(&format!("{}://{host}", own.url.scheme())).ok());
+        other.map_or(Cow::Borrowed(&own.base), |other| Cow::Owned(other.as_str().trim_end_matches('/').to_owned()))
     }
 
     /// The backends of a message: those of the request, or the registered ones. WeChat's URL is the same all day: what was
@@ -116,9 +135,31 @@ impl CallUrls {
     /// # Errors
     /// [`CallProblem`].
     pub fn of_link(&self, call: Option<&str>, registered: &Registered) -> Result<Url, CallProblem> {
-        let url = self.url(call.ok_or(CallProblem::NoPage)?, 1)?;
+        let url = self.url(call.ok_or(CallProblem::NoPage)?, 1).map_err(|_| CallProblem::NotAPage)?;
         self.check(&url, &registered.allowed_hosts)?;
+        if self.is_self(&url) && is_guarded(url.path()) {
+            return Err(CallProblem::OwnPath);
+        }
         Ok(url)
+    }
+
+    /// Whether this is the server's own address: its host, by its own port or the scheme's (another port there may be
+    /// anybody's).
+    fn is_own(&self, url: &Url) -> bool {
+        self.own.get().is_some_and(|Own { url: own, .. }| {
+            let port = url.port_or_known_default();
+            own.host() == url.host() && (url.port().is_none() || own.port_or_known_default() == port)
+        })
+    }
+
+    /// Whether this is the server itself, by whatever name of this machine.
+    fn is_self(&self, url: &Url) -> bool {
+        let is_loopback = |url: &Url| url.host_str().is_some_and(crate::guard::is_loopback_host);
+        self.is_own(url)
+            || self.own.get().is_some_and(|Own { url: own, .. }| {
+                let same_port = own.port_or_known_default() == url.port_or_known_default();
+                same_port && is_loopback(own) && is_loopback(url)
+            })
     }
 
     /// Whether something may be done for this page: its host is allowed, as for [`CallUrls::of_link`].
@@ -134,12 +175,12 @@ impl CallUrls {
         for text in requested {
             let url = self.url(text, calls.len() + 1)?;
             self.check(&url, &registered.allowed_hosts)?;
-            calls.push(url.into());
+            calls.push(without_fragment(url));
         }
         if calls.is_empty() {
             // Named by the operator himself: allowed by that.
             for (place, text) in registered.app.settings.msg_call.iter().enumerate() {
-                calls.push(self.url(text, place + 1)?.into());
+                calls.push(without_fragment(self.url(text, place + 1)?));
             }
         }
         match calls.len() {
@@ -149,7 +190,7 @@ impl CallUrls {
         }
     }
 
-    /// Takes a text as a URL, without its fragment.
+    /// Takes a text as a URL.
     fn url(&self, text: &str, number: usize) -> Result<Url, CallProblem> {
         let wrong = CallProblem::NotAUrl { number };
         if text.len() > MAX_URL || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
@@ -157,28 +198,38 @@ impl CallUrls {
         }
         let is_path = text.starts_with('/') && !text.starts_with("//") && !text.contains('\\');
         let url = match self.own.get().filter(|_| is_path) {
-            Some(own) => own.join(text),
+            Some(own) => own.url.join(text),
             None => Url::parse(text),
         };
-        let mut url = url.map_err(|_| wrong.clone())?;
+        let url = url.map_err(|_| wrong.clone())?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(wrong);
         }
-        url.set_fragment(None);
         Ok(url)
     }
 
     fn check(&self, url: &Url, allowed: &[AllowedHost]) -> Result<(), CallProblem> {
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return Ok(()) };
-        // Its host, by its own port or the scheme's; another port there may be anybody's.
-        let is_own = self.own.get().is_some_and(|own| {
-            own.host() == url.host() && (url.port().is_none() || own.port_or_known_default() == Some(port))
-        });
-        if !self.restricted || is_own || allowed.iter().any(|allowed| allowed.covers(host, port)) {
+        if !self.restricted || self.is_own(url) || allowed.iter().any(|allowed| allowed.covers(host, port)) {
             return Ok(());
         }
         Err(CallProblem::NotAllowed { host: crate::upstream::host_name(url) })
     }
+}
+
+/// Servers get no fragments; browsers keep them.
+fn without_fragment(mut url: Url) -> String {
+    url.set_fragment(None);
+    url.into()
+}
+
+/// Paths on which a request counts for more when a page of this server's own address sends it: those of operators, teams
+/// and WeChat.
+fn is_guarded(path: &str) -> bool {
+    const GUARDED: [&str; 9] = ["app", "register", "admin", "console", "metrics", "cgi-bin", "sns", "wxa", "sandbox"];
+    let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+    let first = decoded.split('/').find(|segment| !segment.is_empty()).unwrap_or_default();
+    GUARDED.contains(&first.to_ascii_lowercase().as_str())
 }
 
 #[cfg(test)]
@@ -200,7 +251,7 @@ mod tests {
     #[test]
     fn a_public_server_calls_itself_and_what_is_allowed() {
         let public = urls(true);
-        assert_eq!(check(&public, "/echo?x=1#y", &[]).unwrap(), "https://wx.example.com/echo?x=1");
+        assert_eq!(check(&public, "/echo?x=1#y", &[]).unwrap(), "https://wx.example.com/echo?x=1#y");
         assert!(check(&public, "https://wx.example.com/a", &[]).is_ok());
         assert!(check(&public, "http://wx.example.com/a", &[]).is_ok());
         assert!(check(&public, "https://shop.example.com:8443/a", &["*.example.com"]).is_ok());
@@ -225,6 +276,31 @@ mod tests {
         assert_eq!(local.base(Some("localhost:8080")), "http://localhost:8080");
         assert_eq!(local.base(Some("a b/")), "http://127.0.0.1:8080");
         assert_eq!(local.base(None), "http://127.0.0.1:8080");
+    }
+
+    #[test]
+    fn a_link_leads_to_no_guarded_path_of_this_server() {
+        let local = CallUrls::new(false);
+        local.set_own(Url::parse("http://127.0.0.1:8080").unwrap(), false);
+        let refused = |text: &str| {
+            let url = local.url(text, 1).unwrap();
+            local.is_self(&url) && is_guarded(url.path())
+        };
+        let guarded = [
+            "/app/test/api/new",
+            "/register?key=a",
+            "/%61pp/x",
+            "/Admin",
+            "/metrics",
+            "http://localhost:8080/app/x",
+            "http://[::1]:8080//app/x",
+        ];
+        for text in guarded {
+            assert!(refused(text), "{text}");
+        }
+        for text in ["/echo", "/example/jspay.html?key=app", "/", "/apps", "http://127.0.0.1:9000/app/x"] {
+            assert!(!refused(text), "{text}");
+        }
     }
 
     #[test]

@@ -27,6 +27,12 @@ use crate::apps::Registered;
 /// So many wrong credentials of one client are let through in a minute.
 const FAILURES_A_MINUTE: u32 = 20;
 
+/// So many unknown names are looked up for one client in a minute.
+const GUESSES_A_MINUTE: u32 = 300;
+
+/// So many codes that WeChat refuses may one client bring in a minute. Whole cities share an address.
+const BAD_CODES_A_MINUTE: u32 = 600;
+
 /// So many QR codes are drawn for one client in a minute.
 const COSTLY_A_MINUTE: u32 = 300;
 
@@ -117,13 +123,31 @@ pub struct Guard {
     admin_token: Option<[u8; 32]>,
     failures: Limit,
     costly: Limit,
+    guesses: Limit,
+    bad_codes: Limit,
+}
+
+/// What is counted only when it turns out to be bad, so that nobody is held up by what good neighbours do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubtful {
+    /// A name that may not be registered.
+    Name,
+    /// A code of WeChat's that may be none.
+    Code,
 }
 
 impl Guard {
     /// A guard for this mode; `admin_token` as [`hash_admin_token`] made it.
     #[must_use]
     pub fn new(mode: Mode, admin_token: Option<[u8; 32]>) -> Self {
-        Self { mode, admin_token, failures: Limit::of(FAILURES_A_MINUTE), costly: Limit::of(COSTLY_A_MINUTE) }
+        Self {
+            mode,
+            admin_token,
+            failures: Limit::of(FAILURES_A_MINUTE),
+            costly: Limit::of(COSTLY_A_MINUTE),
+            guesses: Limit::of(GUESSES_A_MINUTE),
+            bad_codes: Limit::of(BAD_CODES_A_MINUTE),
+        }
     }
 
     /// How the server is run.
@@ -152,21 +176,28 @@ impl Guard {
         if registered.may_use(path) { Ok(()) } else { Err(Denied::OutOfScope { path: path.to_owned() }) }
     }
 
-    /// Anybody, for something that is counted only when it fails ([`Guard::failed`]).
+    /// Anybody, for something that is counted only when it turns out bad ([`Guard::turned_out_bad`]).
     ///
     /// # Errors
     /// [`Denied::TooManyRequests`], only in public mode.
-    pub fn may_fail(&self, address: IpAddr, now: Timestamp) -> Result<(), Denied> {
+    pub fn may_try(&self, what: Doubtful, address: IpAddr, now: Timestamp) -> Result<(), Denied> {
         if self.mode != Mode::Public {
             return Ok(());
         }
-        self.costly.check(address, now).map_err(|retry_in| Denied::TooManyRequests { retry_in })
+        self.limit(what).check(address, now).map_err(|retry_in| Denied::TooManyRequests { retry_in })
     }
 
-    /// Counts a failure of a client against what it may ask for that costs much.
-    pub fn failed(&self, address: IpAddr, now: Timestamp) {
+    /// Counts what turned out bad.
+    pub fn turned_out_bad(&self, what: Doubtful, address: IpAddr, now: Timestamp) {
         if self.mode == Mode::Public {
-            self.costly.count(address, now);
+            self.limit(what).count(address, now);
+        }
+    }
+
+    fn limit(&self, what: Doubtful) -> &Limit {
+        match what {
+            Doubtful::Name => &self.guesses,
+            Doubtful::Code => &self.bad_codes,
         }
     }
 
@@ -290,6 +321,11 @@ fn presents_api_key(registered: &Registered, headers: &HeaderMap, now: Timestamp
     let presented = Presented::read(headers);
     let api_key = presented.as_ref().and_then(|presented| presented.password_of(&registered.app.key));
     api_key.is_some_and(|api_key| registered.accepts_api_key(api_key, now))
+}
+
+/// Whether the host of a URL is a name of this machine (IPv6 in brackets).
+pub(crate) fn is_loopback_host(host: &str) -> bool {
+    local::is_loopback(local::strip_port(host))
 }
 
 /// The form in which an admin token is kept.

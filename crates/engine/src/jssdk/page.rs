@@ -64,7 +64,7 @@ impl<'a> Page<'a> {
         };
         allowed(&url, call_urls, registered)?;
         let is_whole = url.path() != "/" || url.query().is_some();
-        Ok(if is_whole { Self::Referring(page_url(referer)) } else { Self::Unknown })
+        Ok(if is_whole { Self::Referring(Cow::Borrowed(without_fragment(referer))) } else { Self::Unknown })
     }
 }
 
@@ -72,6 +72,11 @@ impl<'a> Page<'a> {
 #[must_use]
 pub fn may_read(origin: &str, call_urls: &CallUrls, registered: &Registered) -> bool {
     web_address(origin).is_some_and(|url| call_urls.check_page(&url, registered).is_ok())
+}
+
+/// As the browser has it: a `&amp;` in it is the page's own.
+fn without_fragment(referer: &str) -> &str {
+    referer.split_once('#').map_or(referer, |(page, _)| page)
 }
 
 fn web_address(text: &str) -> Option<Url> {

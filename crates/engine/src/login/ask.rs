@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use store::StoreError;
 use url::Url;
 use wechat::login::{Lang, Scope, UserAgent};
+use wechat::sign;
 
 use crate::apps::Registered;
 use crate::backends::{CallProblem, CallUrls};
@@ -56,7 +58,12 @@ impl Door {
 
     /// Whether this browser can log in here by itself; else a telephone has to scan something.
     pub(super) fn fits(self, browser: UserAgent) -> bool {
-        browser != UserAgent::OtherBrowser
+        match browser {
+            UserAgent::Wechat | UserAgent::Program => true,
+            // WeChat's own page opens in WeChat only, WeCom's in both.
+            UserAgent::Wecom => self.is_corp(),
+            UserAgent::OtherBrowser => false,
+        }
     }
 
     pub(super) fn is_corp(self) -> bool {
@@ -75,7 +82,7 @@ pub enum Via {
 }
 
 /// Why a link cannot be followed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum AskProblem {
     /// Its `call`.
     #[error(transparent)]
@@ -83,10 +90,13 @@ pub enum AskProblem {
     /// Another parameter; the text says what is wrong with it.
     #[error("{0}")]
     Parameter(&'static str),
+    /// The link cannot be sealed.
+    #[error(transparent)]
+    Seal(#[from] StoreError),
 }
 
 /// What a login link asks for.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Ask {
     /// The page that gets the visitor; allowed.
     pub call: Url,
@@ -118,22 +128,25 @@ impl Ask {
             Some(_) => return Err(AskProblem::Parameter("via is form (the default) or ticket")),
         };
         let state = value("state").map(checked_state).transpose()?;
-        let agentid = value("agentid").map(checked_agentid).transpose()?;
-        let agentid = agentid.or_else(|| registered.app.settings.agentid.clone());
+        let agentid = agentid(value("agentid"), registered)?;
         Ok(Self { call, state, lang: lang.transpose()?, via, agentid })
     }
 }
 
 const WRONG_LANG: &str = "lang is zh_CN, zh_TW or en";
 
-/// The members that backends may read in a body. Nobody reads others, so it does no harm if a state looks like one.
-const MEMBERS: [&str; 37] = [
+/// The members that backends may read in a body, and what an order needs (it is signed by the same rule). Nobody reads others,
+/// so it does no harm if a state looks like one.
+const MEMBERS: [&str; 45] = [
     "access_token",
     "address",
     "agentid",
     "appid",
+    "attach",
     "avatar",
     "biz_mail",
+    "body",
+    "call",
     "city",
     "country",
     "email",
@@ -141,6 +154,7 @@ const MEMBERS: [&str; 37] = [
     "error",
     "error_description",
     "external_userid",
+    "fee",
     "gender",
     "groupid",
     "headimgurl",
@@ -151,6 +165,8 @@ const MEMBERS: [&str; 37] = [
     "nickname",
     "nonce",
     "openid",
+    "origin",
+    "out_trade_no",
     "privilege",
     "province",
     "qr_code",
@@ -162,7 +178,9 @@ const MEMBERS: [&str; 37] = [
     "subscribe",
     "subscribe_scene",
     "subscribe_time",
+    "ticket",
     "timestamp",
+    "total_fee",
     "unionid",
     "userid",
 ];
@@ -173,11 +191,8 @@ fn checked_state(state: &str) -> Result<String, AskProblem> {
     if state.len() > MAX_STATE {
         return Err(AskProblem::Parameter("state is longer than 1024 bytes; keep what is longer at your server"));
     }
-    let looks_like_a_member = |piece: &str| {
-        let name = piece.split_once('=').map(|(name, _)| name.to_ascii_lowercase());
-        name.is_some_and(|name| MEMBERS.contains(&name.as_str()))
-    };
-    if state.split('&').skip(1).any(looks_like_a_member) {
+    let mut names = sign::separators(state).map(|(_, name)| name.to_ascii_lowercase());
+    if names.any(|name| MEMBERS.contains(&name.as_str())) {
         return Err(AskProblem::Parameter(
             "state holds '&' followed by what could be read as a member of the signed answer; percent-encode it once \
              more, or use another separator than '&'",
@@ -186,11 +201,17 @@ fn checked_state(state: &str) -> Result<String, AskProblem> {
     Ok(state.to_owned())
 }
 
-fn checked_agentid(agentid: &str) -> Result<String, AskProblem> {
-    if agentid.len() > 20 || !agentid.bytes().all(|b| b.is_ascii_digit()) {
+/// The registered one counts: the visitor may write links.
+fn agentid(given: Option<&str>, registered: &Registered) -> Result<Option<String>, AskProblem> {
+    let known = registered.app.settings.agentid.as_deref();
+    let Some(given) = given else { return Ok(known.map(str::to_owned)) };
+    if given.len() > 20 || !given.bytes().all(|b| b.is_ascii_digit()) {
         return Err(AskProblem::Parameter("agentid is the AgentId of the WeCom app, a number like 1000002"));
     }
-    Ok(agentid.to_owned())
+    if known.is_some_and(|known| known != given) {
+        return Err(AskProblem::Parameter("agentid is another than the registered one; leave it out of the link"));
+    }
+    Ok(Some(given.to_owned()))
 }
 
 #[cfg(test)]
@@ -199,11 +220,23 @@ mod tests {
 
     #[test]
     fn a_state_is_anything_but_another_member() {
-        for good in ["", "a", "a=1", "a=1&b=2", "\"</script>🐼\r\n", "?x=1&redirect=/home", "&", "a&&b", "openid=1&s=2"]
-        {
-            assert_eq!(checked_state(good).as_deref(), Ok(good));
+        for good in [
+            "",
+            "a",
+            "a=1",
+            "a=1&b=2",
+            "\"</script>🐼\r\n",
+            "?x=1&redirect=/home",
+            "&",
+            "a&&b",
+            "openid=1&s=2",
+            "?a=1&b=2",
+        ] {
+            assert!(checked_state(good).is_ok_and(|state| state == good), "{good}");
         }
-        for bad in ["x&unionid=u2", "&timestamp=1", "a&b=1&subscribe=1", "x&OpenID=1", "x&userid=1", "&&openid=="] {
+        for bad in
+            ["x&unionid=u2", "&timestamp=1", "a&b=1&subscribe=1", "x&OpenID=1", "x&userid=1", "a&fee=1", "&&openid=="]
+        {
             assert!(checked_state(bad).is_err(), "{bad}");
         }
         assert!(checked_state(&"x".repeat(1025)).is_err());

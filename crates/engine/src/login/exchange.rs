@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::Map;
-use wechat::Appid;
 use wechat::calls::{AnswerError, Call};
 use wechat::errcode::ErrorClass;
 use wechat::login::{Exchanged, Lang, read_exchange, read_member, read_profile};
+use wechat::{Appid, Errcode};
 
 use super::Login;
 use super::ask::Door;
@@ -18,6 +18,7 @@ use super::problem::LoginProblem;
 use super::round_trip::RoundTrip;
 use super::visitor::Visitor;
 use crate::apps::{Registered, Wanted};
+use crate::credential_error::CredentialError;
 use crate::credentials::CallError;
 use crate::upstream::AskError;
 
@@ -40,11 +41,7 @@ impl Login {
         trip: &RoundTrip,
         code: &str,
     ) -> Result<Visitor, LoginProblem> {
-        if door.is_corp() {
-            self.member(registered, trip, code).await
-        } else {
-            self.user(registered, door, trip, code).await
-        }
+        if door.is_corp() { self.member(registered, code).await } else { self.user(registered, door, trip, code).await }
     }
 
     async fn user(
@@ -88,7 +85,7 @@ impl Login {
     /// What the account knows of a visitor; nothing, when it may not ask or WeChat does not answer.
     async fn follower(&self, registered: &Registered, openid: &str, lang: Lang) -> Map<String, serde_json::Value> {
         let now = self.0.clock.now();
-        if self.0.without_right.pin().get(&registered.appid).is_some_and(|until| now < *until) {
+        if !registered.may_ask_about_followers(now) {
             return Map::new();
         }
         let slot = registered.slot(Wanted::AccessToken, &self.0.slots);
@@ -111,15 +108,13 @@ impl Login {
     fn without_follower(&self, registered: &Registered, error: &CallError) {
         let key = &registered.app.key;
         tracing::info!(key, %error, "a login goes without unionid and subscription: cgi-bin/user/info gave none");
-        if let CallError::Refused(error) = error
-            && error.errcode.class() == ErrorClass::Permanent
-        {
-            let until = self.0.clock.now() + WITHOUT_RIGHT;
-            self.0.without_right.pin().insert(registered.appid.clone(), until);
+        // Any other refusal may be about this visitor alone.
+        if matches!(error, CallError::Refused(error) if error.errcode == Errcode::API_UNAUTHORIZED) {
+            registered.ask_about_no_followers(self.0.clock.now() + WITHOUT_RIGHT);
         }
     }
 
-    async fn member(&self, registered: &Registered, trip: &RoundTrip, code: &str) -> Result<Visitor, LoginProblem> {
+    async fn member(&self, registered: &Registered, code: &str) -> Result<Visitor, LoginProblem> {
         let slot = registered.slot(Wanted::WecomToken, &self.0.slots);
         let call = self.0.credentials.call(slot, |token| Call::corp_member(token, code), read_member);
         let member = call.await.map_err(call_problem)?;
@@ -138,7 +133,7 @@ impl Login {
                 visitor.set(name, id);
             }
         }
-        if let Some(agentid) = &trip.agentid {
+        if let Some(agentid) = &registered.app.settings.agentid {
             visitor.set("agentid", agentid.as_str());
         }
         visitor.set("appid", registered.appid.as_str());
@@ -167,7 +162,11 @@ fn problem(error: AskError) -> LoginProblem {
 
 fn call_problem(error: CallError) -> LoginProblem {
     match error {
-        CallError::Refused(error) if error.errcode.class() != ErrorClass::Transient => LoginProblem::of_refusal(error),
+        CallError::Refused(error) | CallError::NoToken(CredentialError::Refused { error, .. })
+            if error.errcode.class() != ErrorClass::Transient =>
+        {
+            LoginProblem::of_refusal(error)
+        }
         other => LoginProblem::Unreachable(other.to_string()),
     }
 }

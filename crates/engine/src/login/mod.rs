@@ -2,6 +2,7 @@
 //!
 //! * [`ask`]: what a link asks for;
 //! * `round_trip`: the way to WeChat and back, sealed;
+//! * `under_way`: one end for each return, however often the browser asks;
 //! * `exchange`: asking WeChat who came back;
 //! * `visitor`: what the backend gets to know, signed;
 //! * [`problem`]: why a visitor did not get through.
@@ -14,6 +15,7 @@ pub mod ask;
 mod exchange;
 pub mod problem;
 mod round_trip;
+mod under_way;
 mod visitor;
 
 use std::ops::Deref;
@@ -22,21 +24,21 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use papaya::HashMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::zeroize::Zeroizing;
 use sha2::{Digest, Sha256};
-use store::{StoreError, Timestamp};
+use store::StoreError;
 use tokio_util::sync::CancellationToken;
 use url::Url;
-use wechat::Appid;
 use wechat::login::{Lang, UserAgent, authorize_url, corp_sso_url, qrconnect_url};
 
 use self::ask::{Ask, AskProblem, Door, Via};
 use self::exchange::identity;
 use self::problem::LoginProblem;
 use self::round_trip::RoundTrip;
-pub use self::round_trip::{Browser, LIFETIME};
+pub use self::round_trip::{LIFETIME, Mark, mark_id};
+use self::under_way::UnderWay;
+pub use self::visitor::Told;
 use self::visitor::Visitor;
 use crate::apps::Registered;
 use crate::credentials::Credentials;
@@ -45,6 +47,15 @@ use crate::upstream::Upstream;
 
 /// How long a backend may take to ask for the visitor of a ticket.
 pub const TICKET_LIFETIME: Duration = Duration::from_secs(300);
+
+/// The longest sealed round trip, in characters: it travels in a URL in a URL, and comes back in the head of a request.
+const MAX_SEALED: usize = 8 * 1024;
+
+/// The longest code, in bytes (WeCom's document: 512).
+const MAX_CODE: usize = 512;
+
+/// How long a spent round trip is remembered after its end: clocks of nodes differ.
+const REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// How often what is over is removed.
 const CLEAN_EVERY: Duration = Duration::from_secs(600);
@@ -63,8 +74,8 @@ struct Inner {
     foundation: Arc<Foundation>,
     credentials: Credentials,
     upstream: Upstream,
-    /// Accounts that may not ask about their followers, and until when that is believed.
-    without_right: HashMap<Appid, Timestamp>,
+    /// Logins that are being finished on this node.
+    under_way: UnderWay,
 }
 
 impl Deref for Inner {
@@ -75,10 +86,14 @@ impl Deref for Inner {
 }
 
 /// The first step of a login.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
-    /// The browser goes to this page of WeChat's.
-    Lead(String),
+    /// The browser goes to this page of WeChat's, and keeps a cookie.
+    Lead {
+        /// The page.
+        url: String,
+        /// The cookie.
+        mark: Mark,
+    },
     /// This browser cannot log in: a telephone with WeChat has to open the link.
     Scan,
 }
@@ -86,8 +101,6 @@ pub enum Begun {
 /// Who opened a link, and under which address of this server.
 #[derive(Clone, Copy)]
 pub struct Visit<'a> {
-    /// The browser's cookie, or a new one.
-    pub browser: Browser,
     /// What kind of browser.
     pub user_agent: UserAgent,
     /// Scheme, host and port under which the browser knows this server, without `/` at the end.
@@ -103,12 +116,12 @@ pub struct Return<'a> {
     pub code: Option<&'a str>,
     /// WeChat brings back what it got.
     pub state: Option<&'a str>,
-    /// The browser's cookie.
-    pub browser: Option<Browser>,
+    /// The value of the browser's cookie for this round trip ([`mark_id`]).
+    pub mark: Option<&'a str>,
 }
 
-/// Where the browser goes with what it got.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where the browser goes with what it got. No `Debug`: it holds who the visitor is.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Lead {
     /// It posts this JSON body.
     Form {
@@ -122,7 +135,7 @@ pub enum Lead {
 }
 
 /// The end of a login.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum End {
     /// The page learns who the visitor is.
     Arrived(Lead),
@@ -147,7 +160,7 @@ impl Login {
     /// A login on this foundation.
     #[must_use]
     pub fn new(foundation: Arc<Foundation>, credentials: Credentials, upstream: Upstream) -> Self {
-        Self(Arc::new(Inner { foundation, credentials, upstream, without_right: HashMap::new() }))
+        Self(Arc::new(Inner { foundation, credentials, upstream, under_way: UnderWay::default() }))
     }
 
     /// Begins a login. Asks nobody: neither the database nor WeChat.
@@ -161,6 +174,11 @@ impl Login {
         ask: &Ask,
         visit: &Visit<'_>,
     ) -> Result<Begun, AskProblem> {
+        if !door.is_corp() && registered.appid.is_surely_wecom() {
+            return Err(AskProblem::Parameter(
+                "this registration is a WeCom corporation's: use /qyauth instead of /auth",
+            ));
+        }
         let fits = door.fits(visit.user_agent);
         let website = if fits || door.is_corp() { None } else { identity(registered, true) };
         if !fits && !door.is_corp() && website.is_none() {
@@ -171,16 +189,16 @@ impl Login {
                 "agentid is missing: add &agentid=… to the link, or register it with /register?…&agentid=…",
             ));
         }
-        let mut id = [0; 16];
-        self.0.random.fill(&mut id);
-        let trip = RoundTrip::new(id, ask, website.is_some(), visit.browser, self.0.clock.now());
+        let trip = RoundTrip::new(ask, website.is_some(), self.0.clock.now(), &*self.0.random);
         let key = &registered.app.key;
-        let sealed = trip.seal(&self.0.store, key, door);
-        let sealed = sealed.map_err(|_| AskProblem::Parameter("the link is too long; shorten call or state"))?;
+        let sealed = trip.seal(&self.0.store, key, door)?;
+        if sealed.len() > MAX_SEALED {
+            return Err(AskProblem::Parameter("call and state are too long together; keep the state at your server"));
+        }
         let redirect_uri = format!("{}{}?trip={sealed}", visit.own, app_path(key, door.path()));
         let hosts = self.0.upstream.hosts();
         let (open, state, agentid) = (hosts.open.as_str(), trip.state_for_wechat(), ask.agentid.as_deref());
-        Ok(Begun::Lead(match (website, fits) {
+        let url = match (website, fits) {
             (Some((appid, _)), _) => qrconnect_url(open, &appid, &redirect_uri, &state),
             (None, false) => {
                 let host = if hosts.has_stand_in() { open } else { CORP_LOGIN };
@@ -190,7 +208,8 @@ impl Login {
                 let agentid = agentid.filter(|_| door.is_corp());
                 authorize_url(open, &registered.appid, &redirect_uri, door.scope(), &state, agentid)
             }
-        }))
+        };
+        Ok(Begun::Lead { url, mark: trip.mark() })
     }
 
     /// Ends a login: asks WeChat who came back. Also tells the language that the link asked for.
@@ -202,7 +221,8 @@ impl Login {
             Ok(lead) => End::Arrived(lead),
             Err(problem) => {
                 tell(registered, &problem);
-                let back = Some(self.failure_lead(registered, &trip, &problem));
+                let own = problem.is_of_this_browser();
+                let back = if own { self.failure_lead(registered, &trip, &problem) } else { None };
                 End::Failed { problem, again: trip.again(), back }
             }
         };
@@ -216,32 +236,52 @@ impl Login {
         trip: &RoundTrip,
         returned: Return<'_>,
     ) -> Result<Lead, LoginProblem> {
-        if !returned.browser.is_some_and(|browser| trip.began_in(browser)) {
-            return Err(LoginProblem::OtherBrowser);
-        }
         if returned.state != Some(trip.state_for_wechat().as_str()) {
             return Err(LoginProblem::Altered);
+        }
+        if !returned.mark.is_some_and(|mark| trip.began_in(mark)) {
+            return Err(LoginProblem::OtherBrowser);
         }
         if trip.is_over(self.0.clock.now()) {
             return Err(LoginProblem::Expired);
         }
         let code = returned.code.ok_or(LoginProblem::Denied)?;
-        match self.0.store.spend_round_trip(trip.id, trip.ends_at()).await {
+        if code.len() > MAX_CODE {
+            return Err(LoginProblem::Altered);
+        }
+        let login = self.clone();
+        let (registered, its) = (Arc::clone(registered), trip.clone());
+        let work = |code: String| async move { login.conclude(&registered, door, &its, &code).await };
+        self.0.under_way.join_or_start(trip.id, code, &self.0.tasks, work).await
+    }
+
+    /// Once a round trip, on whatever node.
+    async fn conclude(
+        &self,
+        registered: &Arc<Registered>,
+        door: Door,
+        trip: &RoundTrip,
+        code: &str,
+    ) -> Result<Lead, LoginProblem> {
+        match self.0.store.spend_round_trip(trip.id, trip.ends_at() + REMEMBERED).await {
             Ok(true) => {}
             Ok(false) => return Err(LoginProblem::Spent),
             Err(error) => return Err(not_ready(&error)),
         }
         let visitor = self.visitor(registered, door, trip, code).await?;
-        let body = self.signed(registered, trip, visitor);
+        let body = self.signed(registered, trip, visitor)?;
         match trip.via {
             Via::Form => Ok(Lead::Form { call: trip.call.clone(), body }),
             Via::Ticket => self.with_ticket(registered, trip, &body).await,
         }
     }
 
-    fn signed(&self, registered: &Registered, trip: &RoundTrip, visitor: Visitor) -> String {
+    fn signed(&self, registered: &Registered, trip: &RoundTrip, mut visitor: Visitor) -> Result<String, LoginProblem> {
+        // The page for which it is signed: a body that another page got is worth nothing at this one.
+        visitor.set("origin", trip.call.origin().ascii_serialization());
         let api_key = &registered.app.secrets.api_key;
-        visitor.signed(trip.state.as_deref(), api_key, self.0.clock.now(), &*self.0.random)
+        let body = visitor.signed(trip.state.as_deref(), api_key, self.0.clock.now(), &*self.0.random);
+        body.ok_or_else(|| LoginProblem::Unreachable("WeChat answered with an id that cannot be signed".to_owned()))
     }
 
     async fn with_ticket(&self, registered: &Registered, trip: &RoundTrip, body: &str) -> Result<Lead, LoginProblem> {
@@ -254,9 +294,10 @@ impl Login {
         Ok(with_pairs(trip, &[("ticket", &ticket)]))
     }
 
-    fn failure_lead(&self, registered: &Registered, trip: &RoundTrip, problem: &LoginProblem) -> Lead {
+    fn failure_lead(&self, registered: &Registered, trip: &RoundTrip, problem: &LoginProblem) -> Option<Lead> {
         if trip.via == Via::Ticket {
-            return with_pairs(trip, &[("error", problem.error()), ("error_description", &problem.to_string())]);
+            let pairs = [("error", problem.error()), ("error_description", &problem.to_string())];
+            return Some(with_pairs(trip, &pairs));
         }
         let mut failure = Visitor::new();
         failure.set("error", problem.error());
@@ -265,7 +306,8 @@ impl Login {
         if let Some(errcode) = problem.errcode() {
             failure.set("errcode", errcode);
         }
-        Lead::Form { call: trip.call.clone(), body: self.signed(registered, trip, failure) }
+        let body = self.signed(registered, trip, failure).ok()?;
+        Some(Lead::Form { call: trip.call.clone(), body })
     }
 
     /// The JSON body of the visitor for whom this ticket stands, once.
@@ -280,11 +322,11 @@ impl Login {
         self.0.store.take_login(ticket_hash(ticket), &registered.app.key, self.0.clock.now()).await
     }
 
-    /// The openid in a body that this server sent to a page of its own.
+    /// What a body tells that this server sent to a page of its own.
     #[must_use]
-    pub fn openid_in(&self, registered: &Registered, body: &[u8]) -> Option<String> {
+    pub fn told_by(&self, registered: &Registered, body: &[u8]) -> Option<Told> {
         let api_key = &registered.app.secrets.api_key;
-        visitor::openid_in(body, registered.appid.as_str(), api_key, self.0.clock.now())
+        visitor::told_by(body, registered.appid.as_str(), api_key, self.0.clock.now())
     }
 
     /// Removes what is over, now and then, until `stop`.
@@ -297,8 +339,14 @@ impl Login {
     }
 }
 
+/// `call` with these parameters; what it has of their names itself is taken out.
 fn with_pairs(trip: &RoundTrip, pairs: &[(&str, &str)]) -> Lead {
+    const OURS: [&str; 4] = ["ticket", "state", "error", "error_description"];
     let mut url = trip.call.clone();
+    if url.query_pairs().any(|(name, _)| OURS.contains(&&*name)) {
+        let kept: Vec<_> = trip.call.query_pairs().filter(|(name, _)| !OURS.contains(&&**name)).collect();
+        url.query_pairs_mut().clear().extend_pairs(kept);
+    }
     url.query_pairs_mut().extend_pairs(pairs).extend_pairs(trip.state.as_deref().map(|state| ("state", state)));
     Lead::Address(url)
 }

@@ -48,6 +48,11 @@ impl LoginProblem {
         }
     }
 
+    /// Whether this browser began the login. Else somebody else chose the page that it would lead to.
+    pub(super) fn is_of_this_browser(&self) -> bool {
+        !matches!(self, Self::OtherBrowser | Self::Altered)
+    }
+
     pub(super) fn of_refusal(error: ApiError) -> Self {
         if error.errcode.is_spent_code() { Self::CodeSpent(error) } else { Self::Refused(error) }
     }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use store::{Store, StoreError, Timestamp};
 use subtle::ConstantTimeEq;
 use url::Url;
@@ -21,68 +20,69 @@ use crate::random::Random;
 /// How long a visitor may take to come back from WeChat.
 pub const LIFETIME: Duration = Duration::from_secs(300);
 
-/// Bytes of what tells browsers apart.
-const BROWSER_BYTES: usize = 16;
-
-/// What tells one browser from another: random, kept in a cookie, and in the round trips that it began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Browser([u8; BROWSER_BYTES]);
-
-impl Browser {
-    /// Reads a cookie's value.
-    #[must_use]
-    pub fn parse(cookie: &str) -> Option<Self> {
-        URL_SAFE_NO_PAD.decode(cookie).ok()?.try_into().ok().map(Self)
-    }
-
-    /// A new one.
-    #[must_use]
-    pub fn new(random: &dyn Random) -> Self {
-        let mut bytes = [0; BROWSER_BYTES];
-        random.fill(&mut bytes);
-        Self(bytes)
-    }
-
+/// What marks the browser in which a round trip begins: a cookie of its own for each, so that two links opened at once do not
+/// disturb each other.
+#[derive(Clone)]
+pub struct Mark {
+    /// Which round trip: the beginning of what WeChat brings back as `state`.
+    pub id: String,
     /// The cookie's value: 22 letters, digits, `-` and `_`.
-    #[must_use]
-    pub fn cookie(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.0)
-    }
-
-    fn fingerprint(self) -> [u8; BROWSER_BYTES] {
-        let mut fingerprint = [0; BROWSER_BYTES];
-        for (to, from) in fingerprint.iter_mut().zip(Sha256::digest(self.0)) {
-            *to = from;
-        }
-        fingerprint
-    }
+    pub value: String,
 }
 
-/// What survives the round trip.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// How much of `state` names the cookie, in characters.
+const MARK_ID: usize = 8;
+
+/// The [`Mark::id`] in a `state` that WeChat brought back.
+#[must_use]
+pub fn mark_id(state: &str) -> Option<&str> {
+    state.get(..MARK_ID).filter(|id| id.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// What survives the round trip. Its members have one letter on the way, because that is a URL; what is not there is left out.
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct RoundTrip {
-    /// Names it: WeChat brings it back as `state`, and it is spent by it.
+    /// Names it: WeChat brings it back as `state`, and it is spent by it. It travels as the salt of the seal.
+    #[serde(skip)]
     pub(super) id: [u8; 16],
-    browser: [u8; BROWSER_BYTES],
+    /// The cookie's value.
+    #[serde(rename = "b")]
+    mark: String,
     /// Milliseconds since the epoch.
+    #[serde(rename = "e")]
     ends_at: i64,
     /// WeChat's QR login for websites, with the appid of that.
+    #[serde(rename = "w", default, skip_serializing_if = "is_default")]
     pub(super) website: bool,
-    #[serde(with = "as_text")]
+    #[serde(rename = "c", with = "as_text")]
     pub(super) call: Url,
+    #[serde(rename = "s", default, skip_serializing_if = "is_default")]
     pub(super) state: Option<String>,
+    #[serde(rename = "l", default, skip_serializing_if = "is_default")]
     lang: Option<u8>,
+    #[serde(rename = "v", default, skip_serializing_if = "is_default")]
     pub(super) via: Via,
+    #[serde(rename = "a", default, skip_serializing_if = "is_default")]
     pub(super) agentid: Option<String>,
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl RoundTrip {
-    /// A new one; `id` is random.
-    pub(super) fn new(id: [u8; 16], ask: &Ask, website: bool, browser: Browser, now: Timestamp) -> Self {
+    /// A new one. Chance comes from the operating system itself: no two may ever share a salt.
+    pub(super) fn new(ask: &Ask, website: bool, now: Timestamp, random: &dyn Random) -> Self {
+        let (mut id, mut mark) = ([0; 16], [0; 16]);
+        let mut bytes = [0; 32];
+        random.fill(&mut bytes);
+        for (to, from) in id.iter_mut().chain(&mut mark).zip(bytes) {
+            *to = from;
+        }
         let place = |lang: Lang| Lang::ALL.iter().position(|known| *known == lang);
         Self {
             id,
-            browser: browser.fingerprint(),
+            mark: URL_SAFE_NO_PAD.encode(mark),
             ends_at: (now + LIFETIME).as_millis(),
             website,
             call: ask.call.clone(),
@@ -91,6 +91,13 @@ impl RoundTrip {
             via: ask.via,
             agentid: ask.agentid.clone(),
         }
+    }
+
+    /// The cookie for the browser in which it begins.
+    pub(super) fn mark(&self) -> Mark {
+        let mut id = self.state_for_wechat();
+        id.truncate(MARK_ID);
+        Mark { id, value: self.mark.clone() }
     }
 
     /// As it travels through the browser.
@@ -102,7 +109,9 @@ impl RoundTrip {
 
     /// Reads what a browser brought back; `None` when it is not from here, not of this registration and path, or changed.
     pub(super) fn open(store: &Store, key: &str, door: Door, token: &str) -> Option<Self> {
-        serde_json::from_slice(&store.open_token(&purpose(key, door), token)?).ok()
+        let (id, plain) = store.open_token(&purpose(key, door), token)?;
+        let trip: Self = serde_json::from_slice(&plain).ok()?;
+        Some(Self { id, ..trip })
     }
 
     /// What WeChat gets as `state`: 32 letters and digits (it takes no others).
@@ -118,9 +127,9 @@ impl RoundTrip {
         Timestamp::from_millis(self.ends_at)
     }
 
-    /// Whether this browser began it.
-    pub(super) fn began_in(&self, browser: Browser) -> bool {
-        self.browser.ct_eq(&browser.fingerprint()).into()
+    /// Whether this browser, which showed the cookie with this value, began it.
+    pub(super) fn began_in(&self, mark: &str) -> bool {
+        self.mark.as_bytes().ct_eq(mark.as_bytes()).into()
     }
 
     pub(super) fn lang(&self) -> Option<Lang> {

@@ -75,6 +75,9 @@ pub enum CallbackError {
     /// Only mini programs may choose JSON.
     #[error("format json is for mini programs; official accounts and WeCom get xml")]
     NoJson,
+    /// Websites get no messages.
+    #[error("a website application gets no messages; set a callback for an official account, mini program or corp")]
+    NoMessages,
     /// There is no such account, or no such app of the corp.
     #[error("there is no account {0}, or no such app of it")]
     Unknown(String),
@@ -170,6 +173,9 @@ impl NewCallback {
     /// # Errors
     /// [`CallbackError`] says what to give instead.
     pub(crate) fn settle(&self, kind: AccountKind) -> Result<Callback, CallbackError> {
+        if kind == AccountKind::Website {
+            return Err(CallbackError::NoMessages);
+        }
         if self.format == Format::Json && kind != AccountKind::MiniProgram {
             return Err(CallbackError::NoJson);
         }

@@ -160,6 +160,7 @@ fn types(kind: AccountKind) -> &'static [&'static str] {
         AccountKind::Wecom => {
             &["text", "image", "voice", "video", "news", "update_button", "update_taskcard", "update_template_card"]
         }
+        AccountKind::Website => &[],
     }
 }
 

@@ -24,8 +24,10 @@ pub(crate) use scenes::{Scene, Scenes};
 pub(crate) use windows::{Shut, Trigger, Windows};
 
 use crate::callback::Content;
+use crate::chance;
 use crate::clock::Time;
 use crate::counter::{Counter, Period};
+use crate::person::Person;
 
 /// Users of one account at most.
 const MOST_USERS: usize = 10_000;
@@ -33,6 +35,8 @@ const MOST_USERS: usize = 10_000;
 const MOST_ENTRIES: usize = 200;
 /// Longest openid or userid, in bytes.
 const LONGEST_ID: usize = 64;
+/// The name of every virtual identity.
+const SNAPSHOT_NICKNAME: &str = "微信用户";
 
 /// Who put an entry into a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -66,7 +70,16 @@ pub(crate) struct Entry {
 pub(crate) struct User {
     /// Of this account; a userid of a corp.
     pub(crate) openid: String,
+    /// Who it is; of the phone's user, the phone says that.
+    pub(crate) person: Person,
+    /// Follows the account; is a member of the corp.
     pub(crate) following: bool,
+    /// Since when.
+    pub(crate) followed: Time,
+    /// The scene of the QR code by which the user came to follow.
+    pub(crate) scene: Option<String>,
+    /// A virtual identity, of a snapshot page (快照页).
+    pub(crate) snapshot: bool,
     /// Turned off, customer-service messages get 48002.
     pub(crate) receives: bool,
     pub(crate) windows: Windows,
@@ -81,10 +94,15 @@ pub(crate) struct User {
 }
 
 impl User {
-    fn new(openid: String) -> User {
+    fn new(openid: String, now: Time) -> User {
+        let tail: String = openid.chars().skip(openid.chars().count().saturating_sub(4)).collect();
         User {
             openid,
+            person: Person::named(&format!("用户{tail}")),
             following: true,
+            followed: now,
+            scene: None,
+            snapshot: false,
             receives: true,
             windows: Windows::default(),
             last_action: None,
@@ -102,6 +120,13 @@ impl User {
         self.entries.iter().skip(skipped).collect()
     }
 
+    /// Begins to follow, by a QR code or not.
+    pub(crate) fn follow(&mut self, scene: Option<String>, now: Time) {
+        self.following = true;
+        self.followed = now;
+        self.scene = scene;
+    }
+
     /// Forgets what was said.
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
@@ -114,14 +139,29 @@ pub(crate) struct People {
     users: BTreeMap<String, User>,
     /// The user of the phone on the page, who stands for whoever is not named.
     phone: String,
+    /// The openid that the phone's user has on snapshot pages.
+    virtual_phone: Option<String>,
     last_entry: u64,
 }
 
 impl People {
     /// With the user of the phone, who follows from the start.
-    pub(crate) fn with_phone(openid: String) -> People {
-        let users = BTreeMap::from([(openid.clone(), User::new(openid.clone()))]);
-        People { users, phone: openid, last_entry: 0 }
+    pub(crate) fn with_phone(openid: String, now: Time) -> People {
+        let users = BTreeMap::from([(openid.clone(), User::new(openid.clone(), now))]);
+        People { users, phone: openid, virtual_phone: None, last_entry: 0 }
+    }
+
+    /// The virtual identity of the phone's user. That it stays the same from one snapshot page to the next is
+    /// unconfirmed.
+    pub(crate) fn virtual_phone(&mut self, now: Time) -> String {
+        let openid = self.virtual_phone.get_or_insert_with(chance::openid).clone();
+        self.users.entry(openid.clone()).or_insert_with(|| User {
+            person: Person::named(SNAPSHOT_NICKNAME),
+            following: false,
+            snapshot: true,
+            ..User::new(openid.clone(), now)
+        });
+        openid
     }
 
     /// The openid of the phone's user.
@@ -141,7 +181,7 @@ impl People {
     ///
     /// # Errors
     /// A text that says why there cannot be such a user.
-    pub(crate) fn meet(&mut self, openid: &str) -> Result<&mut User, String> {
+    pub(crate) fn meet(&mut self, openid: &str, now: Time) -> Result<&mut User, String> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@');
         if openid.is_empty() || openid.len() > LONGEST_ID || !openid.bytes().all(fits) {
             return Err(format!("openid {openid:?} cannot be one; give 1 to {LONGEST_ID} of A-Z a-z 0-9 _ - . @"));
@@ -149,7 +189,7 @@ impl People {
         if !self.users.contains_key(openid) && self.users.len() >= MOST_USERS {
             return Err(format!("the account has {MOST_USERS} users already, and that is the limit"));
         }
-        Ok(self.users.entry(openid.to_owned()).or_insert_with(|| User::new(openid.to_owned())))
+        Ok(self.users.entry(openid.to_owned()).or_insert_with(|| User::new(openid.to_owned(), now)))
     }
 
     /// All of them, by openid.
@@ -186,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_chat_is_bounded_and_read_from_where_one_was() {
-        let mut people = People::with_phone("oABC".into());
+        let mut people = People::with_phone("oABC".into(), NOW);
         for number in 0..MOST_ENTRIES + 10 {
             let content = Content::Text { text: number.to_string() };
             people.say("oABC", Entry::new(Speaker::Reply, NOW, content));
@@ -201,10 +241,10 @@ mod tests {
 
     #[test]
     fn users_have_ids_that_can_stand_in_a_path() {
-        let mut people = People::with_phone("oABC".into());
-        assert!(people.meet("zhang.san@corp").is_ok());
-        assert!(people.meet("a/b").is_err());
-        assert!(people.meet("").is_err());
+        let mut people = People::with_phone("oABC".into(), NOW);
+        assert!(people.meet("zhang.san@corp", NOW).is_ok());
+        assert!(people.meet("a/b", NOW).is_err());
+        assert!(people.meet("", NOW).is_err());
         assert_eq!(people.all().count(), 2);
     }
 }

@@ -29,7 +29,7 @@ pub(super) async fn read(
     let holder = world.accounts.get(&appid).ok_or_else(|| unknown(&appid))?;
     let callback = match holder.kind {
         AccountKind::Wecom => holder.app(which.agentid).and_then(|app| app.callback.as_ref()),
-        AccountKind::Official | AccountKind::MiniProgram => holder.callback.as_ref(),
+        AccountKind::Official | AccountKind::MiniProgram | AccountKind::Website => holder.callback.as_ref(),
     };
     Ok(Json(callback.map(CallbackView::from)))
 }

@@ -11,7 +11,9 @@ mod calls;
 mod clock;
 mod faults;
 mod input;
+mod phone;
 mod pushes;
+mod scan;
 mod state;
 mod tokens;
 mod users;
@@ -43,6 +45,8 @@ pub(crate) fn router(platform: Platform) -> Router {
         .route("/sandbox/accounts/{appid}/media/{id}", get(users::medium))
         .route("/sandbox/accounts/{appid}/qrcodes", get(users::codes).post(users::make_code))
         .route("/sandbox/qrcode.svg", get(users::draw))
+        .route("/sandbox/phone", get(phone::read).patch(phone::change))
+        .route("/sandbox/scan", get(scan::fetch).post(scan::read))
         .route("/sandbox/pushes", get(pushes::list).delete(pushes::clear))
         .route("/sandbox/pushes/{id}", get(pushes::read))
         .route("/sandbox/backend", any(backend::receive))

@@ -21,12 +21,14 @@ use crate::chat::Menu;
 use crate::clock::{Clock, Time};
 use crate::faults::Fault;
 use crate::journal::{Filter, Record};
+use crate::phone::PhoneView;
 use crate::platform::Platform;
 use crate::pushes::Push;
 use crate::settings::Settings;
 use crate::shared_world::Event;
+use crate::ticket_book::Ticket;
 use crate::token_book::{Life, Slot, Space};
-use crate::world::{App, Holder, Ticket, World};
+use crate::world::{App, Holder, World};
 
 /// Calls that the state shows.
 const LATEST_CALLS: usize = 100;
@@ -44,6 +46,7 @@ pub(super) struct StateView {
     calls: Vec<Record>,
     last_id: u64,
     pushes: Vec<Push>,
+    phone: PhoneView,
 }
 
 /// An account with what belongs to it. Times are milliseconds since the Unix epoch.
@@ -115,6 +118,7 @@ pub(super) async fn read(State(platform): State<Platform>) -> Json<StateView> {
         calls: world.journal.list(&Filter::default(), None, LATEST_CALLS).into_iter().cloned().collect(),
         last_id: world.journal.last_id(),
         pushes: world.pushes.list(|_| true, None, LATEST_PUSHES).into_iter().cloned().collect(),
+        phone: world.phone.view(),
     })
 }
 
@@ -160,10 +164,12 @@ pub(super) fn view(world: &World, holder: &Holder) -> AccountView {
     for app in &holder.apps {
         add_tokens(&mut tokens, world, &app.slot, Some(app.agentid));
     }
+    let of_account = holder.tickets.iter().filter_map(|(kind, tickets)| Some((*kind, None, tickets.current()?)));
+    let of_app = |app: &'_ App| Some(("agent_config", Some(app.agentid), app.tickets.current()?.clone()));
     let mut tickets: Vec<_> =
-        holder.tickets.iter().map(|(kind, ticket)| ticket_view(kind, None, ticket, now)).collect();
-    for app in &holder.apps {
-        tickets.extend(app.ticket.iter().map(|ticket| ticket_view("agent_config", Some(app.agentid), ticket, now)));
+        of_account.map(|(kind, agentid, ticket)| ticket_view(kind, agentid, ticket, now)).collect();
+    for (kind, agentid, ticket) in holder.apps.iter().filter_map(of_app) {
+        tickets.push(ticket_view(kind, agentid, &ticket, now));
     }
     AccountView {
         account: holder.card(),

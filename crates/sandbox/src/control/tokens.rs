@@ -1,7 +1,7 @@
 //! `/sandbox/tokens/…`: tokens that end before their time.
 //!
 //! Killed: revoked by the platform, judged 40001 (WeCom 40014) from then on, and the next fetch gives another one.
-//! Expired: the lifetime is over, judged 42001.
+//! Expired: the lifetime is over, judged 42001. By its text a token of `/sns/…` can be ended as well.
 
 use axum::Json;
 use axum::extract::State;
@@ -40,7 +40,10 @@ fn end(platform: &Platform, which: &Which, kill: bool) -> Result<Json<Value>, Co
     let now = world.clock.now();
     let ended = match (&which.access_token, &which.appid) {
         (Some(text), None) => {
-            let known = if kill { world.tokens.retire(text, now) } else { world.tokens.expire(text, now) };
+            let known = match kill {
+                true => world.tokens.retire(text, now) || world.logins.revoke(text),
+                false => world.tokens.expire(text, now) || world.logins.expire(text, now),
+            };
             if !known {
                 return Err(ControlError::not_found(
                     "no such access_token was issued; GET /sandbox/state shows the latest",

@@ -13,9 +13,11 @@ use super::accounts::unknown;
 use super::input::{Body, Params};
 use crate::chat::{Scene, User, picture_type};
 use crate::clock::Time;
+use crate::person::{Person, PersonPatch};
 use crate::platform::Platform;
 use crate::qrcode;
 use crate::shared_world::Event;
+use crate::world::{Holder, World};
 
 /// Entries of a chat in one answer, when nothing else is said and at most.
 const USUAL_LIMIT: usize = 100;
@@ -29,7 +31,11 @@ pub(super) struct UserView {
     openid: String,
     /// The user of the phone, who stands for whoever is not named.
     phone: bool,
+    #[serde(flatten)]
+    person: Person,
     following: bool,
+    /// A virtual identity, of a snapshot page.
+    snapshot: bool,
     receives: bool,
     /// Customer-service messages that the account may still send, and until when.
     messages_left: u32,
@@ -37,12 +43,28 @@ pub(super) struct UserView {
     typing: bool,
 }
 
-/// A change of a user. Nothing is pushed because of it.
+/// A change of a user. Nothing is pushed because of it. Who the phone's user is changes for all accounts.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserPatch {
     following: Option<bool>,
     receives: Option<bool>,
+    nickname: Option<String>,
+    language: Option<String>,
+    sex: Option<u8>,
+    country: Option<String>,
+    province: Option<String>,
+    city: Option<String>,
+    headimgurl: Option<String>,
+    unionid: Option<String>,
+}
+
+impl UserPatch {
+    /// What it changes about the person.
+    fn of_person(self) -> PersonPatch {
+        let UserPatch { nickname, language, sex, country, province, city, headimgurl, unionid, .. } = self;
+        PersonPatch { nickname, language, sex, country, province, city, headimgurl, unionid }
+    }
 }
 
 /// Which part of which chat.
@@ -73,9 +95,8 @@ pub(super) async fn list(
     Path(appid): Path<String>,
 ) -> Result<Json<Value>, ControlError> {
     let world = platform.world();
-    let now = world.clock.now();
-    let people = &world.accounts.get(&appid).ok_or_else(|| unknown(&appid))?.people;
-    let users: Vec<_> = people.all().map(|user| user_view(user, people.phone(), now)).collect();
+    let holder = world.accounts.get(&appid).ok_or_else(|| unknown(&appid))?;
+    let users: Vec<_> = holder.people.all().map(|user| user_view(&world, holder, user)).collect();
     Ok(Json(json!({ "users": users })))
 }
 
@@ -84,18 +105,34 @@ pub(super) async fn change(
     Path((appid, openid)): Path<(String, String)>,
     Body(patch): Body<UserPatch>,
 ) -> Result<Json<UserView>, ControlError> {
-    let view = {
-        let mut world = platform.world();
-        let now = world.clock.now();
-        let people = &mut world.accounts.get_mut(&appid).ok_or_else(|| unknown(&appid))?.people;
-        let phone = people.phone().to_owned();
-        let user = people.meet(&openid).map_err(ControlError::bad_request)?;
-        user.following = patch.following.unwrap_or(user.following);
-        user.receives = patch.receives.unwrap_or(user.receives);
-        user_view(user, &phone, now)
-    };
+    let view = changed(&mut platform.world(), &appid, &openid, patch)?;
     platform.tell(Event::Change("chat"));
     Ok(Json(view))
+}
+
+fn changed(world: &mut World, appid: &str, openid: &str, patch: UserPatch) -> Result<UserView, ControlError> {
+    let now = world.clock.now();
+    let people = &mut world.accounts.get_mut(appid).ok_or_else(|| unknown(appid))?.people;
+    let is_phone = people.phone() == openid;
+    let user = people.meet(openid, now).map_err(ControlError::bad_request)?;
+    let (following, receives, person) = (patch.following, patch.receives, patch.of_person());
+    if let Some(problem) = person.problem() {
+        return Err(ControlError::bad_request(problem));
+    }
+    match following {
+        Some(true) if !user.following => user.follow(None, now),
+        Some(following) => user.following = following,
+        None => {}
+    }
+    user.receives = receives.unwrap_or(user.receives);
+    if is_phone {
+        world.phone.person.apply(person);
+    } else {
+        user.person.apply(person);
+    }
+    let holder = world.accounts.get(appid).ok_or_else(|| unknown(appid))?;
+    let user = holder.people.find(openid).ok_or_else(|| no_user(openid))?;
+    Ok(user_view(world, holder, user))
 }
 
 /// The chat of a user (absent: the phone's) with the account, and the user.
@@ -109,12 +146,11 @@ pub(super) async fn chat(
         return Err(ControlError::bad_request(format!("limit is from 1 to {MOST_LIMIT}")));
     }
     let world = platform.world();
-    let now = world.clock.now();
-    let people = &world.accounts.get(&appid).ok_or_else(|| unknown(&appid))?.people;
-    let openid = wanted.openid.as_deref().unwrap_or(people.phone());
-    let user = people.find(openid).ok_or_else(|| no_user(openid))?;
+    let holder = world.accounts.get(&appid).ok_or_else(|| unknown(&appid))?;
+    let openid = wanted.openid.as_deref().unwrap_or(holder.people.phone());
+    let user = holder.people.find(openid).ok_or_else(|| no_user(openid))?;
     let entries = user.entries(wanted.after.unwrap_or(0), limit);
-    Ok(Json(json!({ "user": user_view(user, people.phone(), now), "entries": entries })))
+    Ok(Json(json!({ "user": user_view(&world, holder, user), "entries": entries })))
 }
 
 pub(super) async fn clear(
@@ -209,12 +245,15 @@ fn no_user(openid: &str) -> ControlError {
     ControlError::not_found(format!("the account has no user {openid:?}; GET …/users lists those that it has"))
 }
 
-fn user_view(user: &User, phone: &str, now: Time) -> UserView {
+fn user_view(world: &World, holder: &Holder, user: &User) -> UserView {
+    let now = world.clock.now();
     let (messages_left, messages_until) = user.windows.left(now);
     UserView {
         openid: user.openid.clone(),
-        phone: user.openid == phone,
+        phone: user.openid == holder.people.phone(),
+        person: world.person(holder, user).clone(),
         following: user.following,
+        snapshot: user.snapshot,
         receives: user.receives,
         messages_left,
         messages_until,

@@ -1,6 +1,6 @@
 // The cards: an account with its tokens, tickets, quotas and settings.
 
-import { ask } from "./dialogs.js";
+import { ask, field } from "./dialogs.js";
 import { api, control, copyable, el, show } from "./dom.js";
 import { t } from "./texts.js";
 
@@ -58,6 +58,7 @@ function part(name, rows) {
 
 function firstSteps(account) {
   const { appid, secret, kind } = account;
+  if (kind === "website") return websiteSteps(appid);
   const query = kind === "wecom"
     ? `/cgi-bin/gettoken?corpid=${encodeURIComponent(appid)}&corpsecret=${encodeURIComponent(secret)}`
     : `/cgi-bin/token?grant_type=client_credential&appid=${encodeURIComponent(appid)}&secret=${encodeURIComponent(secret)}`;
@@ -65,6 +66,13 @@ function firstSteps(account) {
     el("h4", {}, t("tokens")),
     el("p", {}, t("noTokens")),
     copyable(`curl '${location.origin}${query}'`, { wrap: true, label: "curl" }));
+}
+
+/** A website application has logins alone. */
+function websiteSteps(appid) {
+  const back = encodeURIComponent("http://127.0.0.1:8080/");
+  const link = `${location.origin}/connect/qrconnect?appid=${appid}&redirect_uri=${back}&response_type=code&scope=snsapi_login&state=1#wechat_redirect`;
+  return el("section", { class: "first" }, el("p", {}, t("websiteSteps")), copyable(link, { wrap: true, label: "URL" }));
 }
 
 function tokenRow(account, token) {
@@ -104,6 +112,7 @@ function remaining(from, until) {
 function actions(account) {
   const { appid, secret, kind } = account;
   const grant = { grant_type: "client_credential", appid, secret };
+  if (kind === "website") return null;
   const good = account.tokens.find((token) => token.slot === "current" && token.state === "valid")?.access_token;
   const button = (key, act) => el("button", { type: "button", data: { focus: `${key}-${appid}` }, onclick: act }, t(key));
   const buttons = kind === "wecom"
@@ -134,7 +143,8 @@ function settings(account) {
   const { appid } = account;
   const path = `/sandbox/accounts/${encodeURIComponent(appid)}`;
   const flags = ["frozen", "secret_frozen", "token_api_disabled"];
-  const rights = ["jssdk", "cards", "customer_service"];
+  const common = ["jssdk", "cards", "customer_service"];
+  const rights = { website: ["web_login"], official: [...common, "web_login"] }[account.kind] ?? common;
   const toggle = (name, checked, patch) => el("label", { class: "switch" },
     el("input", {
       type: "checkbox", role: "switch", checked, data: { focus: `${name}-${appid}` },
@@ -144,10 +154,14 @@ function settings(account) {
   const details = el("details", { open: open.has(appid) },
     el("summary", { data: { focus: `settings-${appid}` } }, t("settings")),
     el("div", { class: "switches" },
-      account.kind === "wecom"
+      ["wecom", "website"].includes(account.kind)
         ? toggle("frozen", account.settings.frozen, (on) => ({ frozen: on }))
         : flags.map((name) => toggle(name, account.settings[name], (on) => ({ [name]: on }))),
-      rights.map((name) => toggle(name, account.settings.rights[name], (on) => ({ rights: { [name]: on } })))),
+      rights.map((name) => toggle(name, account.settings.rights[name], (on) => ({ rights: { [name]: on } }))),
+      account.kind === "wecom"
+        ? null
+        : toggle("open_platform", account.settings.open_platform, (on) => ({ open_platform: on }))),
+    account.kind === "mini_program" ? null : domains(account, path),
     el("div", { class: "actions" },
       el("button", {
         type: "button", data: { focus: `reset-${appid}` },
@@ -159,4 +173,13 @@ function settings(account) {
       }, t("deleteAccount"))));
   details.addEventListener("toggle", () => (details.open ? open.add(appid) : open.delete(appid)));
   return details;
+}
+
+/** The hosts of the pages that may have visitors led back to them, and that may use the JSSDK. */
+function domains(account, path) {
+  const names = account.kind === "website" ? ["web_domains"] : ["web_domains", "js_domains"];
+  return el("div", { class: "domains" }, names.map((name) => field(t(name), el("input", {
+    value: account.settings[name].join(" "), placeholder: t("anyDomain"), autocomplete: "off", spellcheck: "false", data: { focus: `${name}-${account.appid}` },
+    onchange: (event) => control("PATCH", path, { [name]: event.target.value.split(/[\s,，、]+/).filter(Boolean) }),
+  }))));
 }

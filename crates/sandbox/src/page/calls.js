@@ -54,7 +54,7 @@ function row(call) {
 
 function verdict(call) {
   if (call.outcome !== "answered") return el("span", { class: "verdict bad" }, t(call.outcome));
-  if (call.errcode === null) return el("span", { class: call.status === 200 ? "verdict good" : "verdict bad" }, `HTTP ${call.status}`);
+  if (call.errcode === null) return el("span", { class: call.status < 400 ? "verdict good" : "verdict bad" }, `HTTP ${call.status}`);
   return el("span", { class: call.errcode === 0 ? "verdict good" : "verdict bad" }, String(call.errcode));
 }
 

@@ -13,13 +13,13 @@ const LONGEST_SIDE = 1600;
 const drafts = new Map();
 const menus = new Map();
 
-/** The foot of one chat. `push` sends. */
-export function composer(contact, following, push) {
+/** The foot of one chat. `push` sends, `visit` opens a web page. */
+export function composer(contact, following, push, visit) {
   const foot = el("div", { class: "foot" });
   const build = () => {
     if (contact.kind === "official" && !following) return foot.replaceChildren(followButton(push));
     const withMenu = contact.menu && (menus.get(contact.key) ?? false);
-    return foot.replaceChildren(withMenu ? menuBar(contact, push, build) : textBar(contact, push, build));
+    return foot.replaceChildren(withMenu ? menuBar(contact, { push, visit }, build) : textBar(contact, push, build));
   };
   build();
   return foot;
@@ -84,7 +84,7 @@ function switcher(contact, build, sign, toMenu) {
   }, icon(sign));
 }
 
-function menuBar(contact, push, build) {
+function menuBar(contact, acts, build) {
   const bar = el("div", { class: "menu-bar" }, switcher(contact, build, "keyboard", false));
   const lists = [];
   for (const button of contact.menu.button) {
@@ -93,7 +93,7 @@ function menuBar(contact, push, build) {
       ? el("div", { class: "below", hidden: true }, below.map((item) => el("button", {
           type: "button", onclick: () => {
             list.hidden = true;
-            tap(item, contact, push);
+            tap(item, contact, acts);
           },
         }, item.name)))
       : null;
@@ -104,7 +104,7 @@ function menuBar(contact, push, build) {
         onclick: () => {
           for (const other of lists) if (other !== list) other.hidden = true;
           if (list) list.hidden = !list.hidden;
-          else tap(button, contact, push);
+          else tap(button, contact, acts);
         },
       }, below.length ? icon("menu") : null, button.name), list ?? ""));
   }
@@ -112,17 +112,16 @@ function menuBar(contact, push, build) {
 }
 
 /** What happens when an entry of the menu is tapped. WeCom spells some events in small letters. */
-async function tap(button, contact, push) {
+async function tap(button, contact, { push, visit }) {
   const { key } = button;
   const wecom = contact.kind === "wecom";
   const MenuId = contact.menu.id;
   switch (button.type) {
     case "click": return push({ message: { Event: wecom ? "click" : "CLICK", EventKey: key } });
     case "view":
-      if (await push({ message: { Event: wecom ? "view" : "VIEW", EventKey: button.url, MenuId } }) && /^https?:/i.test(button.url)) {
-        window.open(button.url, "_blank", "noopener,noreferrer");
-      }
-      return null;
+      // The page opens whether the account listens or not.
+      if (contact.callback) push({ message: { Event: wecom ? "view" : "VIEW", EventKey: button.url, MenuId } });
+      return visit(button.url);
     case "miniprogram": case "view_miniprogram":
       return push({ message: { Event: "view_miniprogram", EventKey: button.pagepath ?? "", MenuId } });
     case "scancode_push": case "scancode_waitmsg":

@@ -34,7 +34,7 @@ export function ask(question, act) {
 }
 
 export function createAccount(kind = "official") {
-  const kinds = ["official", "mini_program", "wecom"];
+  const kinds = ["official", "mini_program", "wecom", "website"];
   open(t("newAccount"), t("create"), [
     el("fieldset", {}, el("legend", {}, t("kind")),
       el("div", { class: "choices" }, kinds.map((name) => el("label", {},

@@ -73,7 +73,7 @@ export function toast(text, isError = false) {
   fading = setTimeout(() => { place.className = ""; }, isError ? 5000 : 1600);
 }
 
-async function copy(text) {
+export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
     toast(t("copied"));

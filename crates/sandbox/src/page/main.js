@@ -1,11 +1,13 @@
 // The page: fetches the state, listens to events, keeps clocks ticking. Everything it does goes over the control API.
 
 import { showAccounts } from "./accounts.js";
+import { buildBrowser, depth, openFromHash } from "./browser.js";
 import { addCall, clockTime, draw, showFaults, takeCalls } from "./calls.js";
 import { createAccount, createFault, createNow } from "./dialogs.js";
 import { control, el } from "./dom.js";
-import { drawSoon, loadSoon, showPhone, takePush } from "./phone.js";
-import { applyTexts, switchLanguage, t } from "./texts.js";
+import { drawSoon, loadSoon, showChat, showPhone, takePush } from "./phone.js";
+import { applyTexts, switchLanguage, t, useLanguage } from "./texts.js";
+import { clearTraffic } from "./traffic.js";
 
 /** Steps by which the clock is advanced: seconds, and how they are called. */
 const STEPS = [[30, "seconds", 30], [300, "minutes", 5], [3600, "hours", 1], [7200, "hours", 2], [86400, "days", 1]];
@@ -139,6 +141,7 @@ function build() {
     onclick: () => control("POST", "/sandbox/clock", { advance: seconds }),
   }, `+${t(unit, number)}`)));
   showLink();
+  buildBrowser();
   draw();
   render();
 }
@@ -148,16 +151,32 @@ document.getElementById("language").addEventListener("click", () => {
   build();
 });
 for (const button of document.querySelectorAll("#tabs button")) {
-  button.addEventListener("click", () => { location.hash = button.dataset.view; });
+  button.addEventListener("click", () => {
+    history.pushState({ browser: depth() }, "", `#${button.dataset.view}`);
+    view();
+  });
 }
-window.addEventListener("hashchange", view);
-document.getElementById("clear-pushes").addEventListener("click", () => control("DELETE", "/sandbox/pushes"));
+window.addEventListener("popstate", view);
+window.addEventListener("hashchange", () => {
+  view();
+  openFromHash(showChat);
+});
+document.getElementById("clear-pushes").addEventListener("click", () => {
+  clearTraffic();
+  drawSoon();
+  control("DELETE", "/sandbox/pushes");
+});
 document.getElementById("new-account").addEventListener("click", () => createAccount());
 document.getElementById("new-fault").addEventListener("click", () => createFault(state.accounts));
 document.getElementById("clear-calls").addEventListener("click", () => control("DELETE", "/sandbox/calls"));
 
+const led = new URLSearchParams(location.hash.slice(1)).get("lang");
+if (led) useLanguage(led);
 applyTexts();
 view();
-refresh().then(build);
+refresh().then(() => {
+  build();
+  openFromHash(showChat);
+});
 listen();
 setInterval(tick, 1000);

@@ -1,11 +1,13 @@
 // The phone: whose chat it shows, what stands in it, and what its user does. What the user sends goes over the control API.
 
+import { openPage, openScanned, takePhone } from "./browser.js";
 import { avatar, bubble, note } from "./bubbles.js";
 import { clockTime, latestCalls } from "./calls.js";
 import { composer } from "./composer.js";
 import { createAccount } from "./dialogs.js";
 import { control, copyable, el, show } from "./dom.js";
 import { icon } from "./icons.js";
+import { openScanner } from "./scanner.js";
 import { profile, setCallback, useEcho } from "./sheets.js";
 import { t } from "./texts.js";
 import { showTraffic } from "./traffic.js";
@@ -15,6 +17,8 @@ const PAUSE = 300_000;
 const MOST_PUSHES = 200;
 
 let contacts = [];
+/** Accounts without a chat: their logins are shown beside every one. */
+let websites = new Set();
 let chosen = null;
 let chat = { user: null, entries: [] };
 let pushes = new Map();
@@ -23,7 +27,9 @@ let shownLast = "";
 
 /** Takes over the accounts and pushes of the state. */
 export function showPhone(state) {
+  takePhone(state.phone);
   contacts = state.accounts.flatMap(contactsOf);
+  websites = new Set(state.accounts.filter((account) => account.kind === "website").map((account) => account.appid));
   pushes = new Map(state.pushes.map((push) => [push.id, push]));
   if (!contacts.some((contact) => contact.key === chosen)) {
     chosen = (contacts.find((contact) => contact.callback) ?? contacts[0])?.key ?? null;
@@ -64,6 +70,7 @@ export function drawSoon() {
 function contactsOf(account) {
   const { appid, kind, phone, original_id: originalId } = account;
   const one = { appid, kind, phone, originalId };
+  if (kind === "website") return [];
   if (kind !== "wecom") {
     return [{ ...one, key: appid, agentid: null, name: account.name, callback: account.callback, menu: account.menu }];
   }
@@ -71,6 +78,51 @@ function contactsOf(account) {
     ...one, key: `${appid}/${app.agentid}`, agentid: app.agentid, name: `${account.name} · ${app.name}`,
     callback: app.callback, menu: app.menu,
   }));
+}
+
+/** Shows another chat. */
+function choose(key) {
+  chosen = key;
+  chat = { user: null, entries: [] };
+  shownLast = "";
+  draw();
+  load();
+}
+
+/** Shows the chat of this key, when there is one; says whether it is one of WeCom. */
+export function showChat(key) {
+  if (contacts.some((contact) => contact.key === key)) choose(key);
+  return current()?.kind === "wecom";
+}
+
+/** Opens a web page from the chat. */
+function visit(address) {
+  const contact = current();
+  openPage(address, { wecom: contact?.kind === "wecom", chat: contact?.key ?? null });
+}
+
+/** Links of the chat open in the phone; with a key held, where the browser would open them. */
+document.getElementById("chat").addEventListener("click", (event) => {
+  const link = event.target.closest("a[href]:not(.picture)");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  visit(link.href);
+});
+
+/** A code is scanned: that of an account leads to its chat, an address into the browser. */
+async function scan() {
+  const text = await openScanner();
+  if (text === null) return;
+  for (const contact of contacts.filter((one) => one.kind === "official")) {
+    const answer = await control("GET", `/sandbox/accounts/${encodeURIComponent(contact.appid)}/qrcodes`);
+    const code = answer?.qrcodes.find((one) => one.url === text);
+    if (code) {
+      if (chosen !== contact.key) choose(contact.key);
+      await push({ scan: code.ticket });
+      return;
+    }
+  }
+  openScanned(text);
 }
 
 function current() {
@@ -94,13 +146,13 @@ async function push(wish) {
     return null;
   }
   const agent = contact.agentid === null ? {} : { agentid: contact.agentid };
-  const answer = await control("POST", `/sandbox/accounts/${encodeURIComponent(contact.appid)}/push`, { ...wish, ...agent });
+  const pushed = await control("POST", `/sandbox/accounts/${encodeURIComponent(contact.appid)}/push`, { ...wish, ...agent });
   shownLast = "";
-  return answer;
+  return pushed;
 }
 
 /** The user taps an option of a question. */
-function choose(option) {
+function answer(option) {
   return push({ message: { MsgType: "text", Content: option.content, bizmsgmenuid: option.id } });
 }
 
@@ -111,8 +163,8 @@ function draw() {
   drawChat(contact);
   drawTarget(contact);
   const parts = contact ? [{ contact, following: chat.user?.following !== false }] : [];
-  show(document.getElementById("composer"), parts, (part) => part.contact.key, (part) => composer(part.contact, part.following, push));
-  showTraffic([...pushes.values()], latestCalls(), contact);
+  show(document.getElementById("composer"), parts, (part) => part.contact.key, (part) => composer(part.contact, part.following, push, visit));
+  showTraffic([...pushes.values()], latestCalls(), contact, websites);
 }
 
 function drawContacts() {
@@ -125,13 +177,7 @@ function drawContacts() {
 function contactRow(contact) {
   return el("button", {
     type: "button", class: "contact", "aria-pressed": String(contact.current), data: { focus: `contact-${contact.key}` },
-    onclick: () => {
-      chosen = contact.key;
-      chat = { user: null, entries: [] };
-      shownLast = "";
-      draw();
-      load();
-    },
+    onclick: () => choose(contact.key),
   },
   avatar(contact),
   el("span", { class: "words" }, el("b", {}, contact.name), el("span", { class: contact.callback ? "" : "unset" },
@@ -141,7 +187,7 @@ function contactRow(contact) {
 function drawHead(contact) {
   const typing = chat.user?.typing ?? false;
   show(document.getElementById("chat-head"), [{ contact, typing, user: chat.user }], () => "head", () => el("div", {},
-    el("span", { class: "aside" }, icon("back")),
+    el("div", { class: "tools" }, tool("scan", "scan", scan), tool("openBrowser", "globe", () => visit(""))),
     el("h2", { id: "chat-title" }, typing ? t("typing") : contact?.name ?? t("noAccounts")),
     contact
       ? el("button", {
@@ -151,12 +197,18 @@ function drawHead(contact) {
       : null));
 }
 
+function tool(name, sign, action) {
+  return el("button", {
+    type: "button", class: "icon", "aria-label": t(name), title: t(name), data: { focus: name }, onclick: action,
+  }, icon(sign));
+}
+
 function drawChat(contact) {
   const place = document.getElementById("chat");
   const items = contact ? chatItems(contact) : [{ key: "empty", text: t("noAccountsText") }];
   const last = items.at(-1)?.key ?? "";
   const atEnd = place.scrollHeight - place.scrollTop - place.clientHeight < 80;
-  const context = contact && { ...contact, choose };
+  const context = contact && { ...contact, choose: answer };
   show(place, items, (item) => item.key, (item) => {
     if (item.entry) return bubble(item.entry, context);
     if (item.waiting) return waiting(item, context);

@@ -12,7 +12,7 @@ const zh = {
   accounts: "账号", newAccount: "新建账号", faults: "故障", newFault: "注入故障", calls: "收到的调用", clear: "清空",
   connected: "实时更新", disconnected: "连接断开，正在重连",
   language: "English",
-  official: "公众号", mini_program: "小程序", wecom: "企业微信",
+  official: "公众号", mini_program: "小程序", wecom: "企业微信", website: "网站应用",
   appid: "AppID", corpid: "企业 ID", secret: "AppSecret", corpsecret: "应用 {0} 的 Secret",
   tokens: "令牌", tickets: "票据", quotas: "今日调用量",
   classic: "普通", stable: "稳定版", current: "当前", previous: "上一个", app: "应用 {0}",
@@ -22,7 +22,9 @@ const zh = {
   kill: "作废", killHelp: "提前作废这个令牌：之后的调用会得到 {0}",
   copy: "复制", copied: "已复制", copyFailed: "无法复制，请手动选择",
   settings: "设置", frozen: "账号冻结", secret_frozen: "AppSecret 冻结", token_api_disabled: "停用 token 接口",
-  jssdk: "JSSDK 权限", cards: "卡券权限", customer_service: "客服消息权限", resetSecret: "重置 AppSecret", deleteAccount: "删除账号",
+  jssdk: "JSSDK 权限", cards: "卡券权限", customer_service: "客服消息权限", web_login: "网页授权权限", open_platform: "绑定开放平台（有 unionid）",
+  web_domains: "网页授权域名", js_domains: "JS 接口安全域名", anyDomain: "不填：任何域名都可以", websiteSteps: "网站应用没有 access_token，只用来扫码登录。在电脑上打开这样的链接，用手机的「扫一扫」确认：",
+  resetSecret: "重置 AppSecret", deleteAccount: "删除账号",
   confirmReset: "重置 {0} 的 AppSecret？它的令牌会立即失效。", confirmDelete: "删除账号 {0}？它的令牌会立即失效。",
   welcome: "从一个账号开始", welcomeText: "沙箱会按照微信的规则签发令牌、票据，计算配额，返回真实的错误码。不需要注册，也不需要联网。",
   noFaults: "一切正常。注入一个故障，看看你的程序会怎样。",
@@ -49,7 +51,7 @@ const en = {
   accounts: "Accounts", newAccount: "New account", faults: "Faults", newFault: "Inject a fault", calls: "Calls received", clear: "Clear",
   connected: "Updating live", disconnected: "Disconnected, trying again",
   language: "中文",
-  official: "Official account", mini_program: "Mini program", wecom: "WeCom",
+  official: "Official account", mini_program: "Mini program", wecom: "WeCom", website: "Website",
   appid: "AppID", corpid: "Corp ID", secret: "AppSecret", corpsecret: "Secret of app {0}",
   tokens: "Tokens", tickets: "Tickets", quotas: "Calls today",
   classic: "Classic", stable: "Stable", current: "current", previous: "previous", app: "App {0}",
@@ -59,7 +61,9 @@ const en = {
   kill: "Revoke", killHelp: "Revoke this token early: calls with it get {0} from then on",
   copy: "Copy", copied: "Copied", copyFailed: "Could not copy; please select it by hand",
   settings: "Settings", frozen: "Account frozen", secret_frozen: "AppSecret frozen", token_api_disabled: "Token API disabled",
-  jssdk: "Right to JSSDK", cards: "Right to cards", customer_service: "Right to messages", resetSecret: "Reset AppSecret", deleteAccount: "Delete account",
+  jssdk: "Right to JSSDK", cards: "Right to cards", customer_service: "Right to messages", web_login: "Right to web logins", open_platform: "On the open platform (unionid)",
+  web_domains: "Domains of web logins", js_domains: "JS safe domains", anyDomain: "empty: any domain", websiteSteps: "A website application has no access_token, only logins by QR code. Open a link like this on the desktop, and confirm with the phone's scanner:",
+  resetSecret: "Reset AppSecret", deleteAccount: "Delete account",
   confirmReset: "Reset the AppSecret of {0}? Its tokens die at once.", confirmDelete: "Delete account {0}? Its tokens die at once.",
   welcome: "Start with an account", welcomeText: "The sandbox issues tokens and tickets, counts quotas and answers with real error codes, by WeChat's rules. No registration, no network.",
   noFaults: "All is well. Inject a fault and see what your program does.",
@@ -76,27 +80,37 @@ const en = {
   failed: "It did not work: {0}", answered: "Answered {0}", unlimited: "unlimited",
 };
 
-let language = remembered() ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
+let current = remembered() ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
 
 /** The text of a key in the current language. */
 export function t(key, ...values) {
-  const text = (language === "zh" ? zh : en)[key] ?? key;
+  const text = (current === "zh" ? zh : en)[key] ?? key;
   return text.replace(/\{(\d)\}/g, (_, index) => String(values[Number(index)]));
 }
 
 /** Puts the words into the static parts of the page. */
 export function applyTexts() {
-  document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+  document.documentElement.lang = current === "zh" ? "zh-CN" : "en";
   document.title = t("title");
   for (const element of document.querySelectorAll("[data-t]")) {
     element.textContent = t(element.dataset.t);
   }
 }
 
+/** The current language: `zh` or `en`. */
+export function language() {
+  return current;
+}
+
 export function switchLanguage() {
-  language = language === "zh" ? "en" : "zh";
+  useLanguage(current === "zh" ? "en" : "zh");
+}
+
+/** Changes the language and remembers it. */
+export function useLanguage(wanted) {
+  current = wanted === "zh" ? "zh" : "en";
   try {
-    localStorage.setItem("language", language);
+    localStorage.setItem("language", current);
   } catch {
     // Without storage the choice lasts as long as the page.
   }

@@ -1,20 +1,36 @@
-// The list beside the phone: each push with its tries, and what the account sent by itself.
+// The list beside the phone: each push with its tries, what the account sent by itself, and the steps of logins and of the JSSDK.
 
-import { clockTime } from "./calls.js";
+import { clockTime, latestCalls } from "./calls.js";
 import { el, show } from "./dom.js";
-import { t } from "./texts.js";
+import { notes } from "./phone_texts.js";
+import { language, t } from "./texts.js";
 
 /** How long WeChat waits, in milliseconds: the length of a whole bar. */
 const LIMIT = 5000;
 const MOST = 60;
-const SENDS = { "/cgi-bin/message/custom/send": "customSend", "/cgi-bin/message/custom/typing": "typingCall", "/cgi-bin/message/send": "corpSend" };
+/** API calls that are shown, and how they are called. */
+const SHOWN = {
+  "/cgi-bin/message/custom/send": "customSend", "/cgi-bin/message/custom/typing": "typingCall", "/cgi-bin/message/send": "corpSend",
+  "/connect/oauth2/authorize": "authorize", "/connect/qrconnect": "qrconnect", "/connect/oauth2/decide": "decided", "/connect/confirm": "confirm",
+  "/wwlogin/sso/login": "corpLogin", "/wwopen/sso/qrConnect": "corpLogin",
+  "/sns/oauth2/access_token": "codeExchange", "/sns/oauth2/refresh_token": "webRefresh", "/sns/userinfo": "webProfile", "/sns/auth": "webCheck",
+  "/cgi-bin/user/info": "follower", "/cgi-bin/auth/getuserinfo": "member", "/cgi-bin/user/getuserinfo": "member", "/cgi-bin/auth/getuserdetail": "memberDetail",
+  "/jsbridge/verify": "verify", "/jsbridge/card": "cardCall",
+};
 /** Pushes whose contents are open. */
 const open = new Set();
+/** Calls up to this id were cleared away. */
+let cleared = 0;
 
-/** Shows the pushes and API calls of one account, latest first. */
-export function showTraffic(pushes, calls, contact) {
+/** Takes what is listed now out of the list; the journal of calls keeps it. */
+export function clearTraffic() {
+  cleared = latestCalls()[0]?.id ?? cleared;
+}
+
+/** Shows the pushes and API calls of one account, latest first; and the logins at websites. */
+export function showTraffic(pushes, calls, contact, websites) {
   const own = (item) => item.appid === contact?.appid;
-  const sends = calls.filter((call) => own(call) && SENDS[call.path]).map((call) => ({ ...call, send: true }));
+  const sends = calls.filter((call) => call.id > cleared && SHOWN[call.path] && (own(call) || websites.has(call.appid))).map((call) => ({ ...call, send: true }));
   const items = [...pushes.filter((push) => own(push) && (push.agentid ?? null) === contact.agentid), ...sends]
     .sort((one, other) => other.time - one.time || other.id - one.id).slice(0, MOST);
   const place = document.getElementById("traffic");
@@ -96,11 +112,27 @@ function pretty(text) {
   return text.replace(/(<xml>|<\/(?:\w+)>)(?=<)/g, "$1\n");
 }
 
+/** The JSSDK's functions that are checked, as a note begins. */
+const CHECKED = /^(config|agentConfig|addCard|chooseCard):\s*/;
+
 function sendRow(call) {
-  const good = call.errcode === 0;
+  const good = call.outcome === "answered" && (call.errcode ?? 0) === 0 && call.status < 400;
+  const note = call.note ?? "";
+  const [check, name] = CHECKED.exec(note) ?? [];
   return el("article", { class: "push send" },
     el("header", {},
       el("time", {}, clockTime(call.time)),
-      el("span", { class: "what" }, el("b", {}, t(SENDS[call.path])), " ", el("code", {}, call.path)),
-      el("span", { class: `verdict ${good ? "good" : "bad"}` }, good ? "0" : String(call.errcode ?? `HTTP ${call.status}`))));
+      el("span", { class: "what" }, el("b", {}, name ? `wx.${name}` : t(SHOWN[call.path])), " ", el("code", {}, call.path)),
+      el("span", { class: `verdict ${good ? "good" : "bad"}` }, check ? note.slice(check.length) : verdict(call))),
+    note && !check ? el("p", { class: "said" }, translated(note)) : null);
+}
+
+/** The platform writes its notes in English. */
+function translated(note) {
+  return language() === "en" ? note : notes.reduce((text, [english, chinese]) => text.replace(english, chinese), note);
+}
+
+function verdict(call) {
+  if (call.outcome !== "answered") return t(call.outcome);
+  return call.errcode === null ? `HTTP ${call.status}` : String(call.errcode);
 }

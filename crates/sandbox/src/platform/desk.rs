@@ -111,6 +111,6 @@ pub(crate) fn text<'a>(body: &'a Value, name: &str) -> Option<&'a str> {
 pub(crate) fn house_of(kind: AccountKind) -> House {
     match kind {
         AccountKind::Wecom => House::Wecom,
-        AccountKind::Official | AccountKind::MiniProgram => House::Official,
+        AccountKind::Official | AccountKind::MiniProgram | AccountKind::Website => House::Official,
     }
 }

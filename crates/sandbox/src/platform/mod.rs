@@ -1,13 +1,17 @@
-//! WeChat's platform: the APIs, a file a noun, and the [`Platform`] that holds them together with all state.
+//! WeChat's platform: the APIs, a file a noun, the pages of its other hosts, and the [`Platform`] that holds them together with all state.
 //!
 //! A call comes in at `reception`, which applies faults and keeps the journal; `routes` finds its handler; the handler
 //! works on a `desk` and answers or refuses. Handlers never wait: the state is locked for one handler at a time and
 //! never while something is waited for.
 
+mod bridge;
 mod custom_messages;
 mod desk;
+mod followers;
 mod media;
+mod members;
 mod menus;
+mod pages;
 mod platform_ips;
 mod qrcodes;
 mod quota;
@@ -16,6 +20,7 @@ mod refusal;
 mod routes;
 mod tickets;
 mod tokens;
+mod web_login;
 mod wecom;
 mod wecom_messages;
 mod wording;
@@ -78,16 +83,16 @@ impl Platform {
         Ok(())
     }
 
-    /// Gives an account a menu that shows what menus can do.
+    /// Gives an account a menu that shows what menus can do; `links` are its links, each with a name.
     ///
     /// # Errors
     ///
     /// When there is no such account.
-    pub fn set_demo_menu(&self, appid: &str) -> Result<(), CallbackError> {
+    pub fn set_demo_menu(&self, appid: &str, links: &[(&str, String)]) -> Result<(), CallbackError> {
         let mut world = self.world();
         let id = world.next_menu_id();
         let holder = world.accounts.get_mut(appid).ok_or_else(|| CallbackError::Unknown(appid.to_owned()))?;
-        holder.menu = Menu::parse(&demo_menu(), id).ok();
+        holder.menu = Menu::parse(&demo_menu(links), id).ok();
         drop(world);
         self.tell(Event::Change("accounts"));
         Ok(())
@@ -106,6 +111,14 @@ impl Platform {
         &self.hosts
     }
 
+    /// Whether the sandbox fetches something from there for whoever asks: from this machine, and from the names under
+    /// which it may be reached itself.
+    pub(crate) fn may_fetch(&self, url: &reqwest::Url) -> bool {
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let loopback = host.parse().is_ok_and(|address: std::net::IpAddr| address.to_canonical().is_loopback());
+        loopback || host == "localhost" || self.hosts.iter().any(|allowed| allowed == "*" || allowed == host)
+    }
+
     /// Tells an event to whoever listens.
     pub(crate) fn tell(&self, event: Event) {
         self.world.tell(event);
@@ -121,18 +134,18 @@ impl Platform {
 }
 
 /// One button of each kind that can be tried without a camera.
-fn demo_menu() -> serde_json::Value {
+fn demo_menu(links: &[(&str, String)]) -> serde_json::Value {
+    let view = |(name, url): &(&str, String)| serde_json::json!({ "type": "view", "name": name, "url": url });
+    let links: Vec<_> = links.iter().map(view).collect();
     serde_json::json!({ "button": [
         { "type": "click", "name": "今日推荐", "key": "TODAY" },
         { "name": "试一试", "sub_button": [
             { "type": "scancode_waitmsg", "name": "扫一扫", "key": "SCAN" },
             { "type": "pic_photo_or_album", "name": "发张照片", "key": "PHOTO" },
             { "type": "location_select", "name": "发送位置", "key": "PLACE" },
-        ] },
-        { "name": "关于", "sub_button": [
-            { "type": "view", "name": "打开网页", "url": "http://127.0.0.1:8080/" },
             { "type": "click", "name": "赞一下", "key": "GOOD" },
         ] },
+        { "name": "网页", "sub_button": links },
     ] })
 }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::desk::house_of;
 use super::refusal::{House, Refusal};
-use super::{Platform, routes};
+use super::{Platform, pages, routes};
 use crate::clock::Time;
 use crate::faults::{Ending, Fault};
 use crate::journal::{Details, Outcome, Record, excerpt};
@@ -100,6 +100,7 @@ impl<'a> Visit<'a> {
             Ending::Answer => own,
             Ending::Errcode(errcode) => Some(match &fault.wish.errmsg {
                 Some(errmsg) => Reply::refusal(errcode, errmsg, None),
+                None if pages::has(&self.call.path) => pages::refused(&self.call, errcode),
                 None => Refusal::of(self.house(&world), errcode).reply(self.arrived, self.call.client_ip),
             }),
             Ending::Status(status) => {
@@ -117,6 +118,9 @@ impl<'a> Visit<'a> {
 
     fn record(&mut self, outcome: Outcome, reply: Option<&Reply>) {
         self.recorded = true;
+        if self.fault.is_none() && pages::is_quiet(&self.call.path) {
+            return;
+        }
         let rid = reply.and_then(|reply| reply.rid.clone());
         let details = rid.as_ref().zip(reply).map(|(_, reply)| {
             // The address by which the real platform is called.
@@ -136,6 +140,7 @@ impl<'a> Visit<'a> {
             fault: self.fault.as_ref().map(|fault| fault.id),
             outcome,
             rid,
+            note: reply.and_then(|reply| reply.note.as_deref()).map(excerpt),
             details,
         };
         let mut world = self.platform.world();

@@ -1,13 +1,16 @@
 //! The page of routes: every API that the platform has, with its method and its handler.
 //!
-//! A new API is one line here and one function in the file of its noun. Wrong methods and unknown paths are answered
+//! A new API is one line here and one function in the file of its noun; what browsers open is in `pages`. Wrong methods and unknown paths are answered
 //! as WeChat does: 43001, 43002, 40066, all with HTTP 200.
 
 use http::Method;
 
 use super::desk::{Answer, Desk};
 use super::refusal::{House, Refusal};
-use super::{custom_messages, media, menus, platform_ips, qrcodes, quota, tickets, tokens, wecom, wecom_messages};
+use super::{
+    custom_messages, followers, media, members, menus, pages, platform_ips, qrcodes, quota, tickets, tokens, web_login,
+    wecom, wecom_messages,
+};
 use crate::wire::{Call, Reply};
 use crate::world::World;
 
@@ -34,7 +37,7 @@ const fn post(of: Of, path: &'static str, handler: fn(&mut Desk<'_>) -> Answer) 
     Route { of, get: false, path, handler }
 }
 
-const ROUTES: [Route; 24] = [
+const ROUTES: [Route; 33] = [
     // tokens
     get(Of::Official, "/cgi-bin/token", tokens::classic),
     post(Of::Official, "/cgi-bin/stable_token", tokens::stable),
@@ -59,6 +62,16 @@ const ROUTES: [Route; 24] = [
     get(Of::Official, "/cgi-bin/showqrcode", qrcodes::show),
     post(Of::Both, "/cgi-bin/media/upload", media::upload),
     get(Of::Both, "/cgi-bin/media/get", media::read),
+    // logins of visitors, and who they are
+    get(Of::Official, "/sns/oauth2/access_token", web_login::exchange),
+    get(Of::Official, "/sns/oauth2/refresh_token", web_login::refresh),
+    get(Of::Official, "/sns/userinfo", web_login::profile),
+    get(Of::Official, "/sns/auth", web_login::check),
+    get(Of::Official, "/cgi-bin/user/info", followers::one),
+    post(Of::Official, "/cgi-bin/user/info/batchget", followers::several),
+    get(Of::Wecom, "/cgi-bin/auth/getuserinfo", members::who),
+    get(Of::Wecom, "/cgi-bin/user/getuserinfo", members::who_in_the_old_way),
+    post(Of::Wecom, "/cgi-bin/auth/getuserdetail", members::detail),
     // quotas
     post(Of::Official, "/cgi-bin/clear_quota", quota::clear_all),
     post(Of::Official, "/cgi-bin/clear_quota/v2", quota::clear_all_by_secret),
@@ -80,6 +93,9 @@ const API_PREFIXES: [&str; 9] = [
     "/wxaapi/",
 ];
 
+/// What `/sns/…` answers with, although it is JSON (unconfirmed; clients are told not to look at it).
+const SNS_CONTENT_TYPE: &str = "text/plain";
+
 /// Whether official accounts and mini programs have an API at this path.
 fn is_official(path: &str) -> bool {
     ROUTES.iter().any(|route| route.path == path && route.of != Of::Wecom)
@@ -88,6 +104,9 @@ fn is_official(path: &str) -> bool {
 /// Carries one call out.
 pub(crate) fn carry_out(world: &mut World, call: &Call) -> Reply {
     let now = world.clock.now();
+    if let Some(reply) = pages::answer(world, call) {
+        return reply;
+    }
     let Some(route) = ROUTES.iter().find(|route| route.path == call.path) else { return no_such_path(world, call) };
     let house = if route.of == Of::Wecom { House::Wecom } else { House::Official };
     let wanted = if route.get { Method::GET } else { Method::POST };
@@ -96,7 +115,8 @@ pub(crate) fn carry_out(world: &mut World, call: &Call) -> Reply {
     } else {
         Err(Refusal::of(house, if route.get { 43001 } else { 43002 }))
     };
-    answer.unwrap_or_else(|refusal| refusal.reply(now, call.client_ip))
+    let reply = answer.unwrap_or_else(|refusal| refusal.reply(now, call.client_ip));
+    if call.path.starts_with("/sns/") { Reply { content_type: SNS_CONTENT_TYPE, ..reply } } else { reply }
 }
 
 fn no_such_path(world: &World, call: &Call) -> Reply {

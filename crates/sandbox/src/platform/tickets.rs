@@ -1,18 +1,15 @@
 //! Tickets of official accounts: `/cgi-bin/ticket/getticket` for `jsapi` and `wx_card`.
 //!
 //! Source: appendix 1 of the JSSDK page and the card ticket page of the official account docs. A ticket lives by
-//! itself: it outlasts the token that fetched it, and the two types know nothing of each other. That a ticket
-//! stays the same while more than 5 minutes are left is unconfirmed.
+//! itself: it outlasts the token that fetched it, and the two types know nothing of each other.
 
 use serde_json::{Value, json};
 
 use super::desk::{Answer, Desk};
 use super::refusal::Refusal;
-use crate::chance;
 use crate::clock::Time;
-use crate::settings::renewal_secs;
+use crate::ticket_book::Ticket;
 use crate::wire::Reply;
-use crate::world::Ticket;
 
 /// `GET /cgi-bin/ticket/getticket?access_token=T&type=jsapi|wx_card`.
 pub(crate) fn official(desk: &mut Desk<'_>) -> Answer {
@@ -31,20 +28,8 @@ pub(crate) fn official(desk: &mut Desk<'_>) -> Answer {
     let now = desk.now;
     let holder = desk.holder(&caller)?;
     let lifetime = holder.settings.ticket_lifetime;
-    let ticket = fresh(holder.tickets.remove(kind), lifetime, now);
-    let answer = reply(&ticket, now);
-    holder.tickets.insert(kind, ticket);
-    Ok(answer)
-}
-
-/// The ticket that there is, or a new one when little of it is left.
-pub(crate) fn fresh(ticket: Option<Ticket>, lifetime: u64, now: Time) -> Ticket {
-    let enough = now.plus_secs(renewal_secs(lifetime));
-    ticket.filter(|ticket| ticket.expires > now && ticket.expires >= enough).unwrap_or_else(|| Ticket {
-        text: chance::ticket(),
-        issued: now,
-        expires: now.plus_secs(lifetime),
-    })
+    let ticket = holder.tickets.entry(kind).or_default().fresh(lifetime, now);
+    Ok(reply(&ticket, now))
 }
 
 /// The answer of all ticket APIs.

@@ -73,7 +73,8 @@ pub(crate) fn stable(desk: &mut Desk<'_>) -> Answer {
 pub(crate) fn identify(desk: &Desk<'_>, appid: Option<&str>, secret: Option<&str>) -> Result<String, Refusal> {
     let appid = appid.ok_or_else(|| Refusal::official(41002))?;
     let secret = secret.ok_or_else(|| Refusal::official(41004))?;
-    let holder = desk.world.accounts.get(appid).filter(|holder| holder.kind != AccountKind::Wecom);
+    let has_tokens = |kind: AccountKind| matches!(kind, AccountKind::Official | AccountKind::MiniProgram);
+    let holder = desk.world.accounts.get(appid).filter(|holder| has_tokens(holder.kind));
     let holder = holder.ok_or_else(|| Refusal::official(40013))?;
     if holder.secret != secret {
         return Err(Refusal::official(40125));

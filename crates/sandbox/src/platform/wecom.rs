@@ -52,10 +52,9 @@ pub(crate) fn corp_ticket(desk: &mut Desk<'_>) -> Answer {
     desk.admit(&caller)?;
     let now = desk.now;
     let holder = desk.holder(&caller)?;
-    let ticket = tickets::fresh(holder.tickets.remove("jsapi"), holder.settings.ticket_lifetime, now);
-    let answer = tickets::reply(&ticket, now);
-    holder.tickets.insert("jsapi", ticket);
-    Ok(answer)
+    let lifetime = holder.settings.ticket_lifetime;
+    let ticket = holder.tickets.entry("jsapi").or_default().fresh(lifetime, now);
+    Ok(tickets::reply(&ticket, now))
 }
 
 /// `GET /cgi-bin/ticket/get?access_token=T&type=agent_config`: the ticket of one app.
@@ -71,10 +70,7 @@ pub(crate) fn agent_ticket(desk: &mut Desk<'_>) -> Answer {
     let lifetime = holder.settings.ticket_lifetime;
     let app = holder.apps.iter_mut().find(|app| Some(app.agentid) == caller.agentid);
     let app = app.ok_or_else(|| Refusal::wecom(40014))?;
-    let ticket = tickets::fresh(app.ticket.take(), lifetime, now);
-    let answer = tickets::reply(&ticket, now);
-    app.ticket = Some(ticket);
-    Ok(answer)
+    Ok(tickets::reply(&app.tickets.fresh(lifetime, now), now))
 }
 
 /// The right to the JSSDK, and the hourly limit of the app.

@@ -4,7 +4,7 @@
 //! official account docs and of the WeCom docs; where those give Chinese only, the English here is unconfirmed.
 
 /// Official accounts and mini programs.
-const OFFICIAL: [(i64, &str); 60] = [
+const OFFICIAL: [(i64, &str); 69] = [
     (-1, "system error"),
     (
         40001,
@@ -29,17 +29,26 @@ const OFFICIAL: [(i64, &str); 60] = [
     (40025, "invalid sub button name size"),
     (40026, "invalid sub button key size"),
     (40027, "invalid sub button url size"),
+    (40029, "invalid code,"),
+    (40030, "invalid refresh_token,"),
+    (40032, "invalid openid list size"),
     (40052, "invalid action name"),
     (40053, "invalid action info"),
     (40066, "invalid url"),
     (40097, "invalid args"),
     (40125, "invalid appsecret"),
+    (40163, "code been used,"),
     (40243, "appsecret is frozen, please unfreeze it and try again"),
     (41001, "access_token missing"),
     (41002, "appid missing"),
+    (41003, "missing refresh_token"),
     (41004, "appsecret missing"),
     (41005, "media data missing"),
+    (41008, "missing code"),
+    (41009, "missing openid"),
     (42001, "access_token expired"),
+    (42002, "refresh_token expired"),
+    (42003, "code expired"),
     (43001, "require GET method"),
     (43002, "require POST method"),
     (44001, "empty media data"),
@@ -72,9 +81,10 @@ const OFFICIAL: [(i64, &str); 60] = [
 ];
 
 /// WeCom, where it says something else.
-const WECOM: [(i64, &str); 10] = [
+const WECOM: [(i64, &str); 13] = [
     (40001, "invalid credential"),
     (40013, "invalid corpid"),
+    (40029, "invalid code"),
     (40056, "invalid agentid"),
     (41002, "corpid missing"),
     (41004, "corpsecret missing"),
@@ -82,6 +92,8 @@ const WECOM: [(i64, &str); 10] = [
     (50003, "app disabled"),
     (60020, "not allow to access from your ip"),
     (81013, "user & party & tag all invalid"),
+    (84014, "user_ticket expired"),
+    (84015, "invalid user_ticket"),
     (301_002, "not allow operate another agent with this accesstoken"),
 ];
 

@@ -1,6 +1,6 @@
 //! The pusher: carries messages and events to the callback URLs of accounts, as WeChat does.
 //!
-//! Called by the control API. Source: "Message push" and "Receiving messages" of the official account docs: 5 seconds a
+//! Called by the control API, also to fetch pictures that the phone scans. Source: "Message push" and "Receiving messages" of the official account docs: 5 seconds a
 //! try, three tries with the same MsgId and CreateTime, an end at a reply, `success` or an empty 200. Whether a
 //! malformed answer is tried again and whether tries are signed anew is unconfirmed; here both are so. What must stay
 //! true: the limit of a try goes by the sandbox's clock, so that a clock that stands still waits, and one that is
@@ -12,6 +12,7 @@ mod wish;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -176,6 +177,14 @@ impl Pusher {
         ))
     }
 
+    /// What is at an address.
+    ///
+    /// # Errors
+    /// Why nothing was got from there.
+    pub(crate) async fn fetch(&self, url: reqwest::Url) -> Result<Bytes, String> {
+        self.messenger.get(url).await.map(|whole| whole.body).map_err(|broken| broken.reason)
+    }
+
     /// Waits until the sandbox's clock shows a moment.
     async fn clock_reaches(&self, moment: Time) {
         loop {
@@ -328,7 +337,7 @@ fn unavailable(kind: AccountKind) -> Option<Content> {
     let text = match kind {
         AccountKind::Official => ACCOUNT_UNAVAILABLE,
         AccountKind::MiniProgram => MINI_PROGRAM_UNAVAILABLE,
-        AccountKind::Wecom => return None,
+        AccountKind::Wecom | AccountKind::Website => return None,
     };
     Some(Content::Unavailable { text: text.to_owned() })
 }

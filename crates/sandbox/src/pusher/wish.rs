@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Job, Limits, PushError};
 use crate::account::AccountKind;
-use crate::callback::{Callback, Content, Conversation, Message, Numbers, from_xml};
+use crate::callback::{Callback, Content, Conversation, Message, Numbers, from_xml, text_of};
 use crate::chat::{Entry, Speaker, Trigger};
 use crate::clock::Time;
 use crate::pushes::{Outcome, Push};
@@ -110,7 +110,7 @@ fn job(world: &mut World, appid: &str, wish: &PushWish, limits: Limits, media_ur
     let holder = world.accounts.get_mut(appid).ok_or_else(|| PushError::NoAccount(appid.to_owned()))?;
     let (callback, agentid) = destination(holder, wish.agentid)?;
     let openid = wish.openid.clone().unwrap_or_else(|| holder.people.phone().to_owned());
-    holder.people.meet(&openid).map_err(PushError::Unusable)?;
+    holder.people.meet(&openid, now).map_err(PushError::Unusable)?;
     let who = Conversation { account: holder.original_id.clone(), user: openid.clone(), agentid };
     let given = wish.given(holder, &openid, now)?;
     let numbers = Numbers { create_time: now.secs(), msg_id: world.pushes.next_msg_id(now) };
@@ -231,7 +231,10 @@ fn happens(holder: &mut Holder, who: &Conversation, message: &Message, push: u64
         user.last_action = Some(now);
     }
     match event.as_str() {
-        "subscribe" => user.following = true,
+        "subscribe" => {
+            let key = text_of(message.elements(), "EventKey");
+            user.follow(key.strip_prefix("qrscene_").map(ToOwned::to_owned), now);
+        }
         "unsubscribe" => {
             user.following = false;
             user.windows.close();

@@ -11,10 +11,16 @@
 )]
 
 mod apis;
+mod bridge;
 mod client;
 mod control;
 mod faults;
+mod login;
+mod members;
 mod messages;
+mod pages;
 mod pusher;
+mod qr_login;
 mod receiver;
 mod serving;
+mod visitor;

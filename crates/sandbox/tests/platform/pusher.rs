@@ -335,7 +335,7 @@ async fn the_embedding_program_sets_callbacks_without_a_check() {
     let callback = Callback::new(&receiver.url(), "sandboxtoken", KEY).expect("usable settings");
     assert!(!format!("{callback:?}").contains("sandboxtoken"));
     sandbox.platform.set_callback(&account.appid, callback.clone()).expect("an account");
-    sandbox.platform.set_demo_menu(&account.appid).expect("an account");
+    sandbox.platform.set_demo_menu(&account.appid, &[("网页", "http://127.0.0.1:1/".to_owned())]).expect("an account");
     assert!(sandbox.platform.set_callback("wx0", callback).is_err());
     assert!(receiver.got().is_empty());
     let pushed = push(&sandbox, &account, json!({ "text": "hi" })).await;

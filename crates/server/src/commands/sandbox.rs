@@ -131,7 +131,7 @@ async fn run_proxy(
     register(&server, CHAT_KEY, account, &[("token", CHAT_TOKEN), ("aes", CHAT_AES)]).await?;
     let callback = chat_callback(address, platform_address)?;
     platform.set_callback(&account.appid, callback).map_err(|error| error.to_string())?;
-    platform.set_demo_menu(&account.appid).map_err(|error| error.to_string())?;
+    platform.set_demo_menu(&account.appid, &demo_links(address)).map_err(|error| error.to_string())?;
     banner(address, platform_address, account);
     server.run(listener, stop).await.map_err(|error| error.to_string())
 }
@@ -147,6 +147,17 @@ async fn register(server: &Server, key: &str, account: &Account, more: &[(&str, 
 fn chat_callback(proxy: SocketAddr, platform: SocketAddr) -> Result<Callback, String> {
     let url = format!("http://{proxy}/app/{CHAT_KEY}/msg/json?call=http://{platform}/sandbox/backend");
     Callback::new(&url, CHAT_TOKEN, CHAT_AES).map_err(|error| error.to_string())
+}
+
+/// Pages that show login and JSSDK.
+fn demo_links(proxy: SocketAddr) -> [(&'static str, String); 4] {
+    let at = |path: &str| format!("http://{proxy}{path}");
+    [
+        ("登录", at(&format!("/app/{DEMO_KEY}/auth/info?call=/echo"))),
+        ("静默登录", at(&format!("/app/{DEMO_KEY}/auth?call=/echo"))),
+        ("JSSDK 例子", at("/example/jsapi.html")),
+        ("支付页面", at("/example/jspay.html")),
+    ]
 }
 
 fn banner(proxy: SocketAddr, platform: SocketAddr, account: &Account) {
@@ -170,6 +181,8 @@ fn banner(proxy: SocketAddr, platform: SocketAddr, account: &Account) {
     curl 'http://{platform}/sandbox/accounts/{appid}/push' -d '{{\"text\":\"你好\",\"wait\":true}}'   # 用户发一条消息
     curl 'http://{proxy}/admin/messages'        # 它去了哪里, 谁回的 / where it went, who answered
     curl 'http://{platform}/sandbox/calls'      # 微信收到了什么 / what WeChat saw
+
+  在手机上点菜单 “网页”: 登录, JSSDK / tap 网页 in the phone’s menu: login, JSSDK
 
   Ctrl-C 结束 / ends it
 "

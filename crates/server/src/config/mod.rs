@@ -71,7 +71,7 @@ impl Config {
         let layers = Layers::collect(options, environment, &mut problems);
         let mut reader = Reader { layers: &layers, problems: &mut problems };
         let listen = reader.listen();
-        let public_url = reader.base_url("public-url");
+        let public_url = reader.public_url();
         let open = reader.flag("open");
         let mode = listen.and_then(|listen| reader.mode(listen, open));
         let database = reader.database();
@@ -135,6 +135,19 @@ impl Reader<'_> {
             self.problem(name, "is a URL like https://wx.example.com, without query, fragment, user and password");
         }
         url
+    }
+
+    /// Paths of this server begin at the root: WeChat compares them, cookies and files that prove a domain hang on it.
+    fn public_url(&mut self) -> Option<Url> {
+        let url = self.base_url("public-url")?;
+        if url.path() == "/" {
+            return Some(url);
+        }
+        self.problem(
+            "public-url",
+            "is an address without a path, like https://wx.example.com: give it a host of its own",
+        );
+        None
     }
 
     fn mode(&mut self, listen: SocketAddr, open: bool) -> Option<Mode> {

@@ -4,7 +4,7 @@
 //! by `ready_answers` when the ticket is in memory. What must stay true: nothing from outside gets into the script but as a
 //! JSON text.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::body::Body;
 use axum::response::IntoResponse;
@@ -15,16 +15,22 @@ use engine::jssdk::Signed;
 use engine::jssdk::names::Names;
 use engine::jssdk::page::{Page, PageProblem, may_read};
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, REFERER, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
+    CACHE_CONTROL, CONTENT_TYPE, ORIGIN, REFERER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderValue, Response, Uri};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use serde_json::json;
 
 use crate::answer::{Error, JSON, NO_STORE};
 use crate::login::own;
 use crate::parameters::Parameters;
 
-const SCRIPT: &str = include_str!("wxproxy.js");
+/// The script without what only its readers here need: indents and comments. Browsers fetch it with every page.
+static SCRIPT: LazyLock<String> = LazyLock::new(|| {
+    let lines = include_str!("wxproxy.js").lines().map(str::trim_start);
+    let code = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
+    code.flat_map(|line| [line, "\n"]).collect()
+});
 
 const JAVASCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
 
@@ -93,6 +99,20 @@ pub(crate) async fn answer(
         registered,
         headers,
     )
+}
+
+/// What scripts of other origins may send: to allowed ones only.
+pub(crate) fn preflight(engine: &Engine, registered: &Registered, headers: &HeaderMap) -> axum::response::Response {
+    let mut response = for_origin(StatusCode::NO_CONTENT.into_response(), engine, registered, headers);
+    if response.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+        let allowed = [
+            (ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST")),
+            (ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type, x-requested-with")),
+            (ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600")),
+        ];
+        response.headers_mut().extend(allowed);
+    }
+    response
 }
 
 async fn signed(
@@ -191,7 +211,7 @@ fn with_agent(config: String, agent: Option<&str>) -> String {
 
 fn script(config: Option<&str>, settings: &str) -> String {
     let mut script = String::with_capacity(SCRIPT.len() + config.map_or(0, str::len) + settings.len() + 64);
-    script.push_str(SCRIPT);
+    script.push_str(&SCRIPT);
     match config {
         Some(config) => {
             for piece in ["})(function () {\nwx.config(", config, ");\n}, "] {
@@ -215,7 +235,7 @@ fn settings(engine: &Engine, plan: &Plan<'_>, agent: Option<&str>, uri: &Uri, he
         hosts.iter().map(|host| format!("{host}{path}")).collect()
     };
     let settings = json!({
-        "source": format!("{}{}", own(engine, headers), uri.path_and_query().map_or("/", |path| path.as_str())),
+        "source": format!("{}{}", own(engine, uri, headers), uri.path_and_query().map_or("/", |path| path.as_str())),
         "url": plan.address().unwrap_or_default(),
         "given": matches!(plan.page, Page::Named(_)),
         "jweixin": at(&JWEIXIN, path),

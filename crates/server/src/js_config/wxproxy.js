@@ -8,6 +8,7 @@
   var ios = /iP(hone|ad|od)/.test(agent);
   var parsing = page && page.readyState === "loading" && tag && !tag.async && !tag.defer;
   var waiting = [];
+  var loading = {};
   var signed = false;
 
   function here() {
@@ -15,18 +16,20 @@
   }
   var landing = here();
 
-  function complain(text) {
-    if (typeof console === "object") console.error("wechat-proxy: " + text);
-  }
-
   function has(name) {
     return typeof root.wx === "object" && typeof root.wx[name] === "function" ||
       (typeof wx !== "undefined" && typeof wx[name] === "function");
   }
 
-  // Loads what is not there yet: while the page is parsed so that the scripts after this one find it.
+  // Loads what is not there yet, once: while the page is parsed so that the scripts after this one find it.
   function load(name, urls, then) {
     if (!page || has(name) || !urls.length) return then();
+    if (loading[name]) return loading[name].push(then);
+    loading[name] = [then];
+    fetchScript(name, urls);
+  }
+
+  function fetchScript(name, urls) {
     var element;
     if (parsing) {
       var id = "wxproxy-" + name;
@@ -38,10 +41,15 @@
       element.src = urls[0];
       (page.head || page.documentElement).appendChild(element);
     }
-    element.onload = then;
+    element.onload = function () {
+      var callbacks = loading[name];
+      loading[name] = null;
+      callbacks.forEach(function (callback) { callback(); });
+    };
     element.onerror = function () {
       parsing = false;
-      if (urls.length > 1) return load(name, urls.slice(1), then);
+      if (urls.length > 1) return fetchScript(name, urls.slice(1));
+      loading[name] = null;
       complain(urls[0] + " cannot be loaded");
     };
   }
@@ -84,9 +92,16 @@
     };
   }
 
+  var failures = listeners();
+
+  function complain(text) {
+    if (typeof console === "object") console.error("wechat-proxy: " + text);
+    tell(failures, { errMsg: text });
+  }
+
   function request(url, done, failed) {
     var address = source.replace(/([?&])(url|format)=[^&#]*/g, "$1").replace(/#.*/, "");
-    address += (address.indexOf("?") < 0 ? "?" : "&") + "format=json&url=" + encodeURIComponent(url);
+    address += (address.indexOf("?") < 0 ? "?" : "&") + "format=json&url=" + encodeURIComponent(url.replace(/&amp;/g, "&amp;amp;"));
     var call = new XMLHttpRequest();
     call.open("GET", address);
     call.onload = function () {
@@ -126,6 +141,8 @@
     config: function (url) { return ask(url || (ios ? landing : here())); },
     // Calls back as soon as wx is there and wx.config was called.
     ready: function (callback) { if (signed) callback(); else waiting.push(callback); },
+    // Calls back when the proxy did not sign, or a script cannot be loaded. What WeChat refuses, wx.error tells.
+    error: listen(failures),
     agentReady: listen(agentReady),
     agentError: listen(agentError)
   };
@@ -136,6 +153,7 @@
       agentConfigure(settings.agentConfig);
     });
   } else {
+    load("config", settings.jweixin, function () {});
     ask(here());
   }
   parsing = false;

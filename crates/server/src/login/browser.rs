@@ -1,17 +1,17 @@
 //! What a request tells about the browser: its cookie, its kind, its language.
 
-use engine::login::Browser;
+use engine::login::{Mark, mark_id};
 use http::header::{ACCEPT, COOKIE, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 use wechat::login::UserAgent;
 
-/// The cookie that binds a login to its browser. Behind HTTPS its prefix says that no other site below the same domain can
-/// have set it (RFC 6265bis, "cookie name prefixes").
-const COOKIE_NAME: &str = "wechat-proxy-login";
-const SECURE_COOKIE_NAME: &str = "__Host-wechat-proxy-login";
+/// The cookie that binds a login to its browser: this, and which login. Behind HTTPS its prefix says that no other site below the
+/// same domain can have set it (RFC 6265bis, "cookie name prefixes").
+const COOKIE_NAME: &str = "wechat-proxy-login-";
+const SECURE_COOKIE_NAME: &str = "__Host-wechat-proxy-login-";
 
-/// How long the browser keeps it, in seconds. Longer than any round trip.
-const COOKIE_SECONDS: u32 = 3600;
+/// How long the browser keeps it, in seconds. A little longer than any round trip.
+const COOKIE_SECONDS: u32 = 360;
 
 /// What browsers say of the place where a page will stand (W3C Fetch Metadata).
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
@@ -20,19 +20,27 @@ fn cookie_name(own: &str) -> &'static str {
     if own.starts_with("https://") { SECURE_COOKIE_NAME } else { COOKIE_NAME }
 }
 
-/// The browser's own cookie, if it has one.
-pub(crate) fn known(headers: &HeaderMap, own: &str) -> Option<Browser> {
-    let name = cookie_name(own);
+/// The value of the cookie of the login that WeChat's `state` names.
+pub(crate) fn mark<'a>(headers: &'a HeaderMap, own: &str, state: Option<&str>) -> Option<&'a str> {
+    let (prefix, id) = (cookie_name(own), mark_id(state?)?);
     let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(known, _)| *known == name).and_then(|(_, value)| Browser::parse(value))
+    pairs.find(|(name, _)| name.strip_prefix(prefix) == Some(id)).map(|(_, value)| value)
 }
 
-/// The header that makes the browser keep its cookie. Lax: it comes along when WeChat leads the browser back.
-pub(crate) fn set_cookie(browser: Browser, own: &str) -> Option<HeaderValue> {
-    let (name, secure) = (cookie_name(own), if own.starts_with("https://") { "; Secure" } else { "" });
-    let value = browser.cookie();
-    let cookie = format!("{name}={value}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Lax{secure}");
+/// The header that makes the browser keep a cookie. Lax: it comes along when WeChat leads the browser back.
+pub(crate) fn keep(mark: &Mark, own: &str) -> Option<HeaderValue> {
+    cookie(own, &mark.id, &mark.value, COOKIE_SECONDS)
+}
+
+/// The header that makes the browser forget it.
+pub(crate) fn forget(own: &str, state: Option<&str>) -> Option<HeaderValue> {
+    cookie(own, mark_id(state?)?, "", 0)
+}
+
+fn cookie(own: &str, id: &str, value: &str, seconds: u32) -> Option<HeaderValue> {
+    let (prefix, secure) = (cookie_name(own), if own.starts_with("https://") { "; Secure" } else { "" });
+    let cookie = format!("{prefix}{id}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::from_str(&cookie).ok()
 }
 
@@ -61,17 +69,21 @@ mod tests {
 
     #[test]
     fn the_cookie_is_found_among_others_and_only_under_its_name() {
-        let browser = Browser::parse("AAAAAAAAAAAAAAAAAAAAAA").unwrap();
+        let state = Some("0123abcd0123456789abcdef01234567");
         let with = |line: &'static str| HeaderMap::from_iter([(COOKIE, HeaderValue::from_static(line))]);
-        let found = |line, own| known(&with(line), own) == Some(browser);
-        assert!(found("a=b; wechat-proxy-login=AAAAAAAAAAAAAAAAAAAAAA; c=d", "http://127.0.0.1"));
-        assert!(found("__Host-wechat-proxy-login=AAAAAAAAAAAAAAAAAAAAAA", "https://wx.example.com"));
-        assert!(!found("wechat-proxy-login=AAAAAAAAAAAAAAAAAAAAAA", "https://wx.example.com"));
-        assert!(!found("wechat-proxy-login=AAAA", "http://127.0.0.1"));
-        let header = set_cookie(browser, "https://wx.example.com").unwrap();
+        let found = |line, own| mark(&with(line), own, state).map(str::to_owned);
+        assert_eq!(found("a=b; wechat-proxy-login-0123abcd=AAA; c=d", "http://127.0.0.1").as_deref(), Some("AAA"));
+        assert_eq!(found("__Host-wechat-proxy-login-0123abcd=B", "https://wx.example.com").as_deref(), Some("B"));
+        assert_eq!(found("wechat-proxy-login-0123abcd=B", "https://wx.example.com"), None);
+        assert_eq!(found("wechat-proxy-login-99999999=B", "http://127.0.0.1"), None);
+        assert_eq!(mark(&with("wechat-proxy-login-=B"), "http://127.0.0.1", Some("")), None);
+        let kept = Mark { id: "0123abcd".to_owned(), value: "AAA".to_owned() };
+        let header = keep(&kept, "https://wx.example.com").unwrap();
         let header = header.to_str().unwrap();
-        assert!(header.starts_with("__Host-wechat-proxy-login=AAAAAAAAAAAAAAAAAAAAAA; Path=/;"), "{header}");
+        assert!(header.starts_with("__Host-wechat-proxy-login-0123abcd=AAA; Path=/;"), "{header}");
         assert!(header.ends_with("HttpOnly; SameSite=Lax; Secure"), "{header}");
+        let header = forget("http://127.0.0.1", state).unwrap();
+        assert!(header.to_str().unwrap().starts_with("wechat-proxy-login-0123abcd=; Path=/; Max-Age=0;"));
     }
 
     #[test]

@@ -10,21 +10,24 @@ mod browser;
 mod pages;
 mod texts;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use engine::Engine;
 use engine::apps::Registered;
+use engine::guard::Doubtful;
 use engine::login::ask::{Ask, AskProblem, Door};
 use engine::login::problem::LoginProblem;
-use engine::login::{Begun, Browser, End, Lead, Return, Visit, app_path};
+use engine::login::{Begun, End, Lead, Return, Visit, app_path};
 use http::header::{CACHE_CONTROL, HOST, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use wechat::login::Lang;
 
-use self::pages::{Back, Failed, Form};
+use self::pages::{Back, Failed, Form, Framing};
 use self::texts::Texts;
 use crate::answer::{Error, NO_STORE, Told};
 use crate::parameters::Parameters;
@@ -45,17 +48,11 @@ pub(crate) fn is_return(query: Option<&str>) -> bool {
 pub(crate) enum Begin {
     /// To WeChat: needs nothing but memory.
     Redirect(http::Response<Bytes>),
-    /// A page.
-    Page(Response),
-}
-
-impl IntoResponse for Begin {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Redirect(response) => response.map(Body::from),
-            Self::Page(response) => response,
-        }
-    }
+    /// A telephone has to open the link; [`scan_page`] shows it.
+    Scan {
+        /// What the link says.
+        lang: Option<Lang>,
+    },
 }
 
 /// Follows a login link.
@@ -71,19 +68,34 @@ pub(crate) fn begin(
     headers: &HeaderMap,
 ) -> Result<Begin, Error> {
     let ask = Ask::read(|name| parameters.value(name), &engine.call_urls, registered)?;
-    let own = own(engine, headers);
-    let browser = browser::known(headers, &own).unwrap_or_else(|| Browser::new(&*engine.random));
+    let own = own(engine, uri, headers);
     let user_agent = browser::user_agent(headers, engine.upstream.hosts().has_stand_in());
-    let visit = Visit { browser, user_agent, own: &own };
+    let visit = Visit { user_agent, own: &own };
     match engine.login.begin(registered, door, &ask, &visit)? {
-        Begun::Lead(url) => Ok(Begin::Redirect(redirect(&url, browser::set_cookie(browser, &own))?)),
-        Begun::Scan => {
-            let link = format!("{own}{}", uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str));
-            let image = qrcode::draw(&link, QRCODE_SIZE, qrcode::Format::Svg).ok();
-            let image = image.and_then(|image| String::from_utf8(image).ok());
-            Ok(Begin::Page(pages::scan(Texts::of(ask.lang, headers), &link, image)))
-        }
+        Begun::Lead { url, mark } => Ok(Begin::Redirect(redirect(&url, browser::keep(&mark, &own))?)),
+        Begun::Scan => Ok(Begin::Scan { lang: ask.lang }),
     }
+}
+
+/// The link as a QR code. It costs much to draw.
+///
+/// # Errors
+/// When this client has had too many.
+pub(crate) fn scan_page(
+    engine: &Engine,
+    lang: Option<Lang>,
+    parameters: &Parameters,
+    uri: &Uri,
+    headers: &HeaderMap,
+    client: IpAddr,
+) -> Result<Response, Error> {
+    engine.guard.costly(client, engine.clock.now())?;
+    // Whether they came in the address or in a body.
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&parameters.0).finish();
+    let link = format!("{}{}?{query}", own(engine, uri, headers), uri.path());
+    let image = qrcode::draw(&link, QRCODE_SIZE, qrcode::Format::Svg).ok();
+    let image = image.and_then(|image| String::from_utf8(image).ok());
+    Ok(pages::scan(framing(engine), Texts::of(lang, headers), &link, image))
 }
 
 /// Ends a login.
@@ -92,38 +104,48 @@ pub(crate) async fn finish(
     registered: &Arc<Registered>,
     door: Door,
     parameters: &Parameters,
+    uri: &Uri,
     headers: &HeaderMap,
     client: IpAddr,
 ) -> Result<Response, Error> {
-    engine.guard.may_fail(client, engine.clock.now())?;
+    engine.guard.may_try(Doubtful::Code, client, engine.clock.now())?;
+    let (own, state) = (own(engine, uri, headers), parameters.value("state"));
     let returned = Return {
         trip: parameters.value(TRIP).unwrap_or_default(),
         code: parameters.value("code"),
-        state: parameters.value("state"),
-        browser: browser::known(headers, &own(engine, headers)),
+        state,
+        mark: browser::mark(headers, &own, state),
     };
     let (end, lang) = engine.login.finish(registered, door, returned).await;
     let texts = Texts::of(lang, headers);
     match end {
-        End::Arrived(Lead::Address(url)) => Ok(redirect(url.as_str(), None)?.map(Body::from)),
+        End::Arrived(Lead::Address(url)) => Ok(redirect(url.as_str(), browser::forget(&own, state))?.map(Body::from)),
         End::Arrived(Lead::Form { call, body }) => {
             let host = call.host_str().unwrap_or_default().to_owned();
-            Ok(pages::arrived(texts, &host, Form::of(call.into(), &body)))
+            let mut page = pages::arrived(framing(engine), texts, &host, Form::of(call.into(), &body));
+            page.headers_mut().extend(browser::forget(&own, state).map(|cookie| (SET_COOKIE, cookie)));
+            Ok(page)
         }
         End::Failed { problem: LoginProblem::Denied, back: Some(Lead::Address(url)), .. } => {
             Ok(redirect(url.as_str(), None)?.map(Body::from))
         }
         End::Failed { problem, again, back } => {
-            if problem != LoginProblem::Denied {
-                engine.guard.failed(client, engine.clock.now());
+            if matches!(problem, LoginProblem::CodeSpent(_)) {
+                engine.guard.turned_out_bad(Doubtful::Code, client, engine.clock.now());
             }
             let again = (!again.is_empty()).then(|| link(registered, door, &again));
-            Ok(failure(texts, &problem, again, back))
+            Ok(failure(framing(engine), texts, &problem, again, back))
         }
     }
 }
 
-fn failure(texts: &Texts, problem: &LoginProblem, again: Option<String>, back: Option<Lead>) -> Response {
+fn failure(
+    framing: Framing,
+    texts: &Texts,
+    problem: &LoginProblem,
+    again: Option<String>,
+    back: Option<Lead>,
+) -> Response {
     let (title, what_to_do) = texts.problem(problem);
     let status = match problem {
         LoginProblem::Denied => StatusCode::OK,
@@ -137,12 +159,18 @@ fn failure(texts: &Texts, problem: &LoginProblem, again: Option<String>, back: O
     };
     let at_once = *problem == LoginProblem::Denied;
     let back = Back::of(back);
-    pages::failed(texts, Failed { status, title, what_to_do, detail: &detail, again, back, at_once })
+    pages::failed(framing, texts, Failed { status, title, what_to_do, detail: &detail, again, back, at_once })
 }
 
 /// A page instead of an error's JSON.
-pub(crate) fn error_page(told: &Told, status: StatusCode, headers: &HeaderMap) -> Response {
-    let texts = Texts::of(None, headers);
+pub(crate) fn error_page(
+    engine: &Engine,
+    told: &Told,
+    status: StatusCode,
+    lang: Option<Lang>,
+    headers: &HeaderMap,
+) -> Response {
+    let texts = Texts::of(lang, headers);
     let (title, what_to_do) = if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         (texts.unavailable, texts.unavailable_what)
     } else {
@@ -150,7 +178,13 @@ pub(crate) fn error_page(told: &Told, status: StatusCode, headers: &HeaderMap) -
     };
     let detail = format!("{} {}", told.errcode, told.errmsg);
     let back = Back::Nowhere;
-    pages::failed(texts, Failed { status, title, what_to_do, detail: &detail, again: None, back, at_once: false })
+    let failed = Failed { status, title, what_to_do, detail: &detail, again: None, back, at_once: false };
+    pages::failed(framing(engine), texts, failed)
+}
+
+/// WeChat's browser shows pages in no frame; the simulated phone does.
+fn framing(engine: &Engine) -> Framing {
+    if engine.upstream.hosts().has_stand_in() { Framing::ByThisMachine } else { Framing::Never }
 }
 
 /// Whether a person will read the answer to this request.
@@ -158,9 +192,15 @@ pub(crate) fn is_read_by_people(headers: &HeaderMap) -> bool {
     browser::shows_pages(headers)
 }
 
-/// Scheme, host and port under which the browser knows this server.
-pub(crate) fn own(engine: &Engine, headers: &HeaderMap) -> String {
-    engine.call_urls.base(headers.get(HOST).and_then(|host| host.to_str().ok()))
+/// The language that a link asks for, whatever else is wrong with it.
+pub(crate) fn lang_of(uri: &Uri) -> Option<Lang> {
+    Lang::parse(Parameters::of_query(uri.query()).ok()?.value("lang")?)
+}
+
+/// Scheme, host and port under which the browser knows this server: HTTP/2 tells them in the target, HTTP/1.1 in a header.
+pub(crate) fn own<'a>(engine: &'a Engine, uri: &Uri, headers: &HeaderMap) -> Cow<'a, str> {
+    let header = || headers.get(HOST).and_then(|host| host.to_str().ok());
+    engine.call_urls.base(uri.authority().map(http::uri::Authority::as_str).or_else(header))
 }
 
 fn link(registered: &Registered, door: Door, pairs: &[(&'static str, String)]) -> String {
@@ -187,6 +227,7 @@ impl From<AskProblem> for Error {
         match problem {
             AskProblem::Call(problem) => problem.into(),
             AskProblem::Parameter(what) => Self::BadParameters(what.to_owned()),
+            AskProblem::Seal(error) => error.into(),
         }
     }
 }

@@ -19,14 +19,28 @@ const STYLE: &str = include_str!("../../templates/login.css");
 /// While the page is loaded, so that it does not stay in the browser's history: Back leads past it.
 const SUBMIT: &str = "document.forms[0].submit()";
 
+/// Who may show a page in a frame. In one, a visitor could be made to click on what he does not see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    Never,
+    /// The simulated phone, which is a page of this machine.
+    ByThisMachine,
+}
+
+static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| policy("'none'"));
+static FRAMED_POLICY: LazyLock<Option<HeaderValue>> =
+    LazyLock::new(|| policy("http://127.0.0.1:* http://localhost:* http://*.localhost:*"));
+
 /// No source but what the page itself holds; forms go to other sites, which is what they are for.
-static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
+fn policy(frame_ancestors: &str) -> Option<HeaderValue> {
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
     let (style, script) = (hash(STYLE), hash(SUBMIT));
-    let policy =
-        format!("default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; base-uri 'none'");
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; base-uri 'none'; \
+         frame-ancestors {frame_ancestors}"
+    );
     HeaderValue::from_str(&policy).ok()
-});
+}
 
 /// A form whose body is JSON: `enctype=text/plain` sends `name=value` as it is, so the JSON is cut at a `=` in it
 /// (HTML standard, "plain text form data").
@@ -71,8 +85,8 @@ struct Arrived<'a> {
 }
 
 /// The visitor is known and goes on to the site.
-pub(crate) fn arrived(texts: &Texts, host: &str, form: Form) -> Response {
-    page(StatusCode::OK, &Arrived { texts, style: STYLE, script: SUBMIT, host, form })
+pub(crate) fn arrived(framing: Framing, texts: &Texts, host: &str, form: Form) -> Response {
+    page(framing, StatusCode::OK, &Arrived { texts, style: STYLE, script: SUBMIT, host, form })
 }
 
 #[derive(Template)]
@@ -104,10 +118,14 @@ pub(crate) struct Failed<'a> {
 }
 
 /// The visitor did not get through.
-pub(crate) fn failed(texts: &Texts, failed: Failed<'_>) -> Response {
+pub(crate) fn failed(framing: Framing, texts: &Texts, failed: Failed<'_>) -> Response {
     let Failed { status, title, what_to_do, detail, again, back, at_once } = failed;
     let at_once = at_once && matches!(back, Back::Form(_));
-    page(status, &FailedPage { texts, style: STYLE, script: SUBMIT, title, what_to_do, detail, again, back, at_once })
+    page(
+        framing,
+        status,
+        &FailedPage { texts, style: STYLE, script: SUBMIT, title, what_to_do, detail, again, back, at_once },
+    )
 }
 
 #[derive(Template)]
@@ -121,11 +139,11 @@ struct Scan<'a> {
 }
 
 /// The link has to be opened in WeChat.
-pub(crate) fn scan(texts: &Texts, link: &str, qrcode: Option<String>) -> Response {
-    page(StatusCode::OK, &Scan { texts, style: STYLE, link, qrcode })
+pub(crate) fn scan(framing: Framing, texts: &Texts, link: &str, qrcode: Option<String>) -> Response {
+    page(framing, StatusCode::OK, &Scan { texts, style: STYLE, link, qrcode })
 }
 
-fn page(status: StatusCode, template: &impl Template) -> Response {
+fn page(framing: Framing, status: StatusCode, template: &impl Template) -> Response {
     let Ok(html) = template.render() else { return Error::Internal("a page could not be written").into_response() };
     let mut response = (status, html).into_response();
     let headers = response.headers_mut();
@@ -134,7 +152,8 @@ fn page(status: StatusCode, template: &impl Template) -> Response {
     // The address of this page holds WeChat's code: the site learns where its visitor came from, and no more.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Some(policy) = POLICY.clone() {
+    let policy = if framing == Framing::Never { &POLICY } else { &FRAMED_POLICY };
+    if let Some(policy) = (*policy).clone() {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
     response

@@ -16,6 +16,9 @@ pub(crate) struct Texts {
     pub(crate) scan: &'static str,
     pub(crate) scan_why: &'static str,
     pub(crate) scan_how: &'static str,
+    /// For a link that is too long for a QR code.
+    pub(crate) open_in_wechat: &'static str,
+    pub(crate) open_in_wechat_how: &'static str,
     pub(crate) qrcode: &'static str,
     pub(crate) wrong_link: &'static str,
     pub(crate) wrong_link_what: &'static str,
@@ -32,6 +35,8 @@ static CHINESE: Texts = Texts {
     scan: "请用微信扫码登录",
     scan_why: "这个页面要在微信里打开。扫码后, 在手机上继续。",
     scan_how: "也可以把链接发到微信里再点开:",
+    open_in_wechat: "请在微信里打开",
+    open_in_wechat_how: "把下面的链接发到微信里再点开。",
     qrcode: "登录链接的二维码",
     wrong_link: "这个登录链接有问题",
     wrong_link_what: "请把下面这行告诉网站的管理员。",
@@ -48,6 +53,8 @@ static ENGLISH: Texts = Texts {
     scan: "Scan with WeChat to log in",
     scan_why: "This page has to be opened in WeChat. Scan the code and go on there, on your phone.",
     scan_how: "Or send the link to a WeChat chat and open it there:",
+    open_in_wechat: "Open this in WeChat",
+    open_in_wechat_how: "Send the link below to a WeChat chat and open it there.",
     qrcode: "QR code of the login link",
     wrong_link: "Something is wrong with this login link",
     wrong_link_what: "Please tell the operator of the site the line below.",
@@ -101,7 +108,11 @@ impl Texts {
                 ("微信拒绝了这次登录", "请把下面这行告诉网站的管理员。"),
                 ("WeChat refused this login", "Please tell the operator of the site the line below."),
             ),
-            LoginProblem::Unreachable(_) | LoginProblem::NotReady => (
+            LoginProblem::NotReady => (
+                ("暂时不能登录", "登录服务正忙, 请稍后重试。"),
+                ("Logging in is not possible now", "The login service is busy. Please try again in a moment."),
+            ),
+            LoginProblem::Unreachable(_) => (
                 ("暂时不能登录", "连不上微信, 请稍后重试。"),
                 ("Logging in is not possible now", "WeChat does not answer. Please try again in a moment."),
             ),
