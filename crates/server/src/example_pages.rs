@@ -20,6 +20,7 @@ use http::{HeaderValue, Uri};
 use crate::answer::{Error, NO_STORE};
 use crate::app_path::AppPath;
 use crate::client_address::ClientAddress;
+use crate::login::own;
 use crate::parameters::{Parameters, read};
 use crate::registration;
 
@@ -73,8 +74,9 @@ async fn jspay_after_login(
     let path = app_path(&key, "/");
     let app = AppPath::parse(&path).ok_or(Error::NoSuchPath)?;
     let registered = registration::of_anyone(&engine, &app, &Caller::of(&request, client), client).await?;
+    let own = own(&engine, request.uri(), request.headers()).into_owned();
     let body = read(request.into_body(), MAX_BODY).await?;
-    let (shown, openid) = match engine.login.told_by(&registered, &body) {
+    let (shown, openid) = match engine.login.told_by(&registered, &own, &body) {
         Some(Told::Openid(openid)) => (openid.clone(), Some(openid)),
         Some(Told::Error(error)) => (format!("登录没有完成 not logged in: {error}"), None),
         None => ("这次登录不能用, 请重新登录 this login cannot be used, log in again".to_owned(), None),
@@ -82,16 +84,12 @@ async fn jspay_after_login(
     let mut response = page(for_key(JSPAY, &key).replace(OPENID_PLACE, &escaped(&shown)));
     // An openid has letters, digits, `-` and `_`; one that has others is shown, but not kept.
     let is_plain = |openid: &String| openid.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    let secure = if login_is_secure(&engine) { "; Secure" } else { "" };
+    let secure = if own.starts_with("https://") { "; Secure" } else { "" };
     if let Some(openid) = openid.filter(is_plain) {
         let cookie = format!("openid={openid}; Path={path}; Max-Age={OPENID_SECONDS}; HttpOnly; SameSite=Lax{secure}");
         response.headers_mut().extend(HeaderValue::from_str(&cookie).ok().map(|cookie| (SET_COOKIE, cookie)));
     }
     Ok(response)
-}
-
-fn login_is_secure(engine: &Engine) -> bool {
-    engine.call_urls.base(None).starts_with("https://")
 }
 
 /// The registration that the page is to use.

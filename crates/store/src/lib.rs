@@ -20,7 +20,7 @@
 //! | [`Delivery`] | what a backend still has to get |
 //! | [`LateReply`] | what came when WeChat no longer waited |
 //! | `logins` | round trips that are over, and tickets of visitors |
-//! | `sealed_token` | what travels through a browser, sealed |
+//! | `sealed_token`, `token_keys` | what travels through a browser, sealed |
 //! | `nodes` | which processes are alive |
 //! | `settings` | values that belong to the whole server |
 //!
@@ -48,6 +48,7 @@ mod sealed_token;
 mod settings;
 mod store;
 mod time;
+mod token_keys;
 
 pub use apps::{App, MAX_APPID_BYTES, MAX_KEY_BYTES, PayVersion, PreviousKey, Removed, Secrets, Settings, TokenMode};
 pub use changes::{CHANGE_OVERLAP, Change, ChangeReader, Subject};

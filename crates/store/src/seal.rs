@@ -14,7 +14,7 @@ use secrecy::zeroize::Zeroizing;
 use sha2::{Digest, Sha256};
 
 use crate::StoreError;
-use crate::sealed_token::TokenKeys;
+use crate::token_keys::TokenKeys;
 
 const VERSION: u8 = 1;
 pub(crate) const KEY_BYTES: usize = 32;

@@ -6,21 +6,18 @@
 //! no limit to how many of them are made (random nonces under the master key itself would have one, 2^32), and none of them
 //! touches the key that seals the tables.
 
+use aes_gcm::Nonce;
 use aes_gcm::aead::{Aead, Payload};
-use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, Mac};
 use secrecy::zeroize::Zeroizing;
-use sha2::Sha256;
 
-use crate::seal::{ID_BYTES, KEY_BYTES, KeyId};
+use crate::seal::{ID_BYTES, KeyId};
+use crate::token_keys::SALT_BYTES;
 use crate::{Keyring, Store, StoreError};
 
 const VERSION: u8 = 1;
-const SALT_BYTES: usize = 16;
 const HEADER_BYTES: usize = 1 + ID_BYTES + SALT_BYTES;
-const LABEL: &[u8] = b"wechat-proxy sealed token\0";
 
 /// Longest token that is looked at, in characters.
 const MAX_TOKEN: usize = 16 * 1024;
@@ -40,35 +37,6 @@ impl Store {
     pub fn open_token(&self, purpose: &str, token: &str) -> Option<([u8; SALT_BYTES], Zeroizing<Vec<u8>>)> {
         self.keyring.open_token(purpose, token)
     }
-}
-
-/// Where the keys of tokens come from: HMAC-SHA256 with a master key, begun with the label.
-pub(crate) struct TokenKeys(Hmac<Sha256>);
-
-impl TokenKeys {
-    pub(crate) fn new(master_key: &[u8; KEY_BYTES]) -> Self {
-        let mut mac = <Hmac<Sha256> as KeyInit>::new(&hmac_key(master_key));
-        mac.update(LABEL);
-        Self(mac)
-    }
-
-    fn cipher(&self, purpose: &str, salt: &[u8; SALT_BYTES]) -> Aes256Gcm {
-        let mut mac = self.0.clone();
-        mac.update(purpose.as_bytes());
-        mac.update(b"\0");
-        mac.update(salt);
-        let key: Zeroizing<[u8; KEY_BYTES]> = Zeroizing::new(mac.finalize().into_bytes().into());
-        Aes256Gcm::new(&(*key).into())
-    }
-}
-
-/// A key of HMAC has the length of SHA-256's block; a shorter one is filled with zeros (RFC 2104).
-fn hmac_key(master_key: &[u8; KEY_BYTES]) -> hmac::digest::Key<Hmac<Sha256>> {
-    let mut key = hmac::digest::Key::<Hmac<Sha256>>::default();
-    for (to, from) in key.iter_mut().zip(master_key) {
-        *to = *from;
-    }
-    key
 }
 
 impl Keyring {
@@ -114,6 +82,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::seal::KEY_BYTES;
 
     fn ring(number: u8) -> Keyring {
         Keyring::generate([number; KEY_BYTES])

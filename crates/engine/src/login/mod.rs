@@ -322,11 +322,11 @@ impl Login {
         self.0.store.take_login(ticket_hash(ticket), &registered.app.key, self.0.clock.now()).await
     }
 
-    /// What a body tells that this server sent to a page of its own.
+    /// What a body tells that this server sent to a page of its own, at the address `own`.
     #[must_use]
-    pub fn told_by(&self, registered: &Registered, body: &[u8]) -> Option<Told> {
+    pub fn told_by(&self, registered: &Registered, own: &str, body: &[u8]) -> Option<Told> {
         let api_key = &registered.app.secrets.api_key;
-        visitor::told_by(body, registered.appid.as_str(), api_key, self.0.clock.now())
+        visitor::told_by(body, (registered.appid.as_str(), own), api_key, self.0.clock.now())
     }
 
     /// Removes what is over, now and then, until `stop`.

@@ -101,7 +101,12 @@ pub enum Told {
 
 /// What a body tells that this server signed not long ago; `None` for anything else. This is what a backend does with what it
 /// gets; here it is done for the example pages.
-pub(super) fn told_by(body: &[u8], appid: &str, api_key: &SecretString, now: Timestamp) -> Option<Told> {
+pub(super) fn told_by(
+    body: &[u8],
+    (appid, origin): (&str, &str),
+    api_key: &SecretString,
+    now: Timestamp,
+) -> Option<Told> {
     let Value::Object(members) = serde_json::from_slice(body).ok()? else { return None };
     let texts: Option<Vec<_>> =
         members.iter().map(|(name, value)| Some((name.as_str(), sign::value_of(value)?))).collect();
@@ -110,7 +115,8 @@ pub(super) fn told_by(body: &[u8], appid: &str, api_key: &SecretString, now: Tim
     let expected = sign::hmac_sha256(texts.iter().map(|(name, text)| (*name, &**text)), api_key.expose_secret());
     let text = |name: &str| members.get(name).and_then(Value::as_str);
     let age = now.as_seconds().checked_sub(members.get("timestamp")?.as_i64()?)?;
-    let is_ours = sign::matches(&expected, text(sign::MEMBER)?) && text("appid") == Some(appid);
+    let is_ours =
+        sign::matches(&expected, text(sign::MEMBER)?) && text("appid") == Some(appid) && text("origin") == Some(origin);
     if !is_plain || !is_ours || age.abs() > MAX_AGE_SECONDS {
         return None;
     }
@@ -187,11 +193,14 @@ mod tests {
             let mut visitor = Visitor::new();
             visitor.set("openid", "o1");
             visitor.set("appid", "wx1");
+            visitor.set("origin", "https://a");
             visitor.signed(Some("a&b"), &"key".into(), now, &OsRandom).unwrap()
         };
         let body = signed(NOW) + "\r\n";
-        let read = |body: &str, appid, key: &'static str| told_by(body.as_bytes(), appid, &key.into(), NOW);
+        let read =
+            |body: &str, appid, key: &'static str| told_by(body.as_bytes(), (appid, "https://a"), &key.into(), NOW);
         assert!(read(&body, "wx1", "key") == Some(Told::Openid("o1".to_owned())));
+        assert!(told_by(body.as_bytes(), ("wx1", "http://a"), &"key".into(), NOW).is_none());
         assert!(read(&body, "wx2", "key").is_none());
         assert!(read(&body, "wx1", "other").is_none());
         assert!(read(&body.replace("o1", "o2"), "wx1", "key").is_none());

@@ -28,19 +28,12 @@ pub(crate) fn mark<'a>(headers: &'a HeaderMap, own: &str, state: Option<&str>) -
     pairs.find(|(name, _)| name.strip_prefix(prefix) == Some(id)).map(|(_, value)| value)
 }
 
-/// The header that makes the browser keep a cookie. Lax: it comes along when WeChat leads the browser back.
+/// The header that makes the browser keep a cookie. Lax: it comes along when WeChat leads the browser back. It is kept after the
+/// end too, so that who loads the page again is told that, and not to allow cookies.
 pub(crate) fn keep(mark: &Mark, own: &str) -> Option<HeaderValue> {
-    cookie(own, &mark.id, &mark.value, COOKIE_SECONDS)
-}
-
-/// The header that makes the browser forget it.
-pub(crate) fn forget(own: &str, state: Option<&str>) -> Option<HeaderValue> {
-    cookie(own, mark_id(state?)?, "", 0)
-}
-
-fn cookie(own: &str, id: &str, value: &str, seconds: u32) -> Option<HeaderValue> {
     let (prefix, secure) = (cookie_name(own), if own.starts_with("https://") { "; Secure" } else { "" });
-    let cookie = format!("{prefix}{id}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+    let Mark { id, value } = mark;
+    let cookie = format!("{prefix}{id}={value}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::from_str(&cookie).ok()
 }
 
@@ -82,8 +75,6 @@ mod tests {
         let header = header.to_str().unwrap();
         assert!(header.starts_with("__Host-wechat-proxy-login-0123abcd=AAA; Path=/;"), "{header}");
         assert!(header.ends_with("HttpOnly; SameSite=Lax; Secure"), "{header}");
-        let header = forget("http://127.0.0.1", state).unwrap();
-        assert!(header.to_str().unwrap().starts_with("wechat-proxy-login-0123abcd=; Path=/; Max-Age=0;"));
     }
 
     #[test]

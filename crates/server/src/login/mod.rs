@@ -119,12 +119,10 @@ pub(crate) async fn finish(
     let (end, lang) = engine.login.finish(registered, door, returned).await;
     let texts = Texts::of(lang, headers);
     match end {
-        End::Arrived(Lead::Address(url)) => Ok(redirect(url.as_str(), browser::forget(&own, state))?.map(Body::from)),
+        End::Arrived(Lead::Address(url)) => Ok(redirect(url.as_str(), None)?.map(Body::from)),
         End::Arrived(Lead::Form { call, body }) => {
             let host = call.host_str().unwrap_or_default().to_owned();
-            let mut page = pages::arrived(framing(engine), texts, &host, Form::of(call.into(), &body));
-            page.headers_mut().extend(browser::forget(&own, state).map(|cookie| (SET_COOKIE, cookie)));
-            Ok(page)
+            Ok(pages::arrived(framing(engine), texts, &host, Form::of(call.into(), &body)))
         }
         End::Failed { problem: LoginProblem::Denied, back: Some(Lead::Address(url)), .. } => {
             Ok(redirect(url.as_str(), None)?.map(Body::from))
