@@ -10,6 +10,7 @@ use papaya::HashMap;
 use secrecy::{ExposeSecret, SecretString};
 use store::{App, Store, StoreError, Timestamp};
 use subtle::ConstantTimeEq;
+use url::Url;
 use wechat::Appid;
 use wechat::callback::CallbackKeys;
 use wechat::envelope::EncodingAesKey;
@@ -35,6 +36,8 @@ pub struct Registered {
     pub webhook_keys: Option<WebhookKeys>,
     /// Lists of `call` URLs, as they stand in requests, and what was found of them.
     pub checked_calls: HashMap<Box<str>, Arc<[String]>>,
+    /// Pages that login links name, as they stand there, once they were checked.
+    pub checked_links: HashMap<Box<str>, Url>,
     /// How often the log says that a callback was refused.
     pub refusals: LogLimit,
     /// Whether the log says already that callbacks cannot be verified.
@@ -76,6 +79,7 @@ impl Registered {
             callback_keys,
             webhook_keys,
             checked_calls: HashMap::new(),
+            checked_links: HashMap::new(),
             refusals: LogLimit::default(),
             unverified_told: AtomicBool::new(false),
             no_followers_until: AtomicI64::new(i64::MIN),

@@ -130,15 +130,22 @@ impl CallUrls {
         Ok(calls)
     }
 
-    /// The page that a link leads its visitor to.
+    /// The page that a link leads its visitor to. A site has few: what was checked once is remembered with the registration.
     ///
     /// # Errors
     /// [`CallProblem`].
     pub fn of_link(&self, call: Option<&str>, registered: &Registered) -> Result<Url, CallProblem> {
-        let url = self.url(call.ok_or(CallProblem::NoPage)?, 1).map_err(|_| CallProblem::NotAPage)?;
+        let text = call.ok_or(CallProblem::NoPage)?;
+        if let Some(known) = registered.checked_links.pin().get(text) {
+            return Ok(known.clone());
+        }
+        let url = self.url(text, 1).map_err(|_| CallProblem::NotAPage)?;
         self.check(&url, &registered.allowed_hosts)?;
         if self.is_self(&url) && is_guarded(url.path()) {
             return Err(CallProblem::OwnPath);
+        }
+        if registered.checked_links.len() < REMEMBERED {
+            registered.checked_links.pin().insert(text.into(), url.clone());
         }
         Ok(url)
     }

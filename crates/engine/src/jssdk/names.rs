@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use wechat::jssdk::{API_NAMES, OPEN_TAGS, is_name};
+use wechat::jssdk::{API_NAMES, CORP_API_NAMES, OPEN_TAGS, is_name};
 
 /// Most names in one list.
 const MAX_NAMES: usize = 200;
 
 static ALL_APIS: LazyLock<String> = LazyLock::new(|| json_list(API_NAMES.iter().copied()));
+static ALL_CORP_APIS: LazyLock<String> = LazyLock::new(|| json_list(CORP_API_NAMES.iter().copied()));
 static ALL_TAGS: LazyLock<String> = LazyLock::new(|| json_list(OPEN_TAGS.iter().copied()));
 
 /// Why a list is none.
@@ -29,12 +30,13 @@ pub struct Names {
 }
 
 impl Names {
-    /// Reads `apilist` and `opentaglist`; what is not given means all.
+    /// Reads `apilist` and `opentaglist`; what is not given means all, of an official account's or WeCom's.
     ///
     /// # Errors
     /// [`NoNames`].
-    pub fn read(pairs: &[(String, String)]) -> Result<Self, NoNames> {
-        Ok(Self { apis: list(pairs, "apilist", &ALL_APIS)?, tags: list(pairs, "opentaglist", &ALL_TAGS)? })
+    pub fn read(pairs: &[(String, String)], is_corp: bool) -> Result<Self, NoNames> {
+        let all = if is_corp { &ALL_CORP_APIS } else { &ALL_APIS };
+        Ok(Self { apis: list(pairs, "apilist", all)?, tags: list(pairs, "opentaglist", &ALL_TAGS)? })
     }
 }
 
@@ -63,7 +65,7 @@ mod tests {
 
     fn read(pairs: &[(&str, &str)]) -> Result<Names, NoNames> {
         let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Names::read(&pairs)
+        Names::read(&pairs, false)
     }
 
     #[test]
@@ -71,6 +73,9 @@ mod tests {
         let all = read(&[("apilist", "")]).unwrap();
         assert_eq!(serde_json::from_str::<Vec<String>>(&all.apis).unwrap(), API_NAMES);
         assert_eq!(serde_json::from_str::<Vec<String>>(&all.tags).unwrap(), OPEN_TAGS);
+        let of_wecom = Names::read(&[], true).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<String>>(&of_wecom.apis).unwrap(), CORP_API_NAMES);
+        assert!(CORP_API_NAMES.iter().all(|name| is_name(name)));
         let some = read(&[("apilist", "chooseImage, scanQRCode"), ("apilist", "a:b")]).unwrap();
         assert_eq!(some.apis, r#"["chooseImage","scanQRCode","a:b"]"#);
         for bad in ["a b", "\"", "</script>", "图"] {

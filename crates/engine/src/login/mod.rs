@@ -153,7 +153,11 @@ pub enum End {
 /// What is called when an address of this server is needed: `/app/KEY` and a path below it.
 #[must_use]
 pub fn app_path(key: &str, below: &str) -> String {
-    format!("/app/{}{below}", utf8_percent_encode(key, SEGMENT))
+    let mut path = String::with_capacity("/app/".len() + key.len() + below.len());
+    path.push_str("/app/");
+    path.extend(utf8_percent_encode(key, SEGMENT));
+    path.push_str(below);
+    path
 }
 
 impl Login {
@@ -195,7 +199,10 @@ impl Login {
         if sealed.len() > MAX_SEALED {
             return Err(AskProblem::Parameter("call and state are too long together; keep the state at your server"));
         }
-        let redirect_uri = format!("{}{}?trip={sealed}", visit.own, app_path(key, door.path()));
+        let mut redirect_uri = String::with_capacity(visit.own.len() + key.len() + sealed.len() + 64);
+        for piece in [visit.own, &app_path(key, door.path()), "?trip=", &sealed] {
+            redirect_uri.push_str(piece);
+        }
         let hosts = self.0.upstream.hosts();
         let (open, state, agentid) = (hosts.open.as_str(), trip.state_for_wechat(), ask.agentid.as_deref());
         let url = match (website, fits) {

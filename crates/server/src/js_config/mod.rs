@@ -161,7 +161,7 @@ fn plan<'a>(
     if agentid.is_some_and(|agentid| agentid.len() > 20 || !agentid.bytes().all(|b| b.is_ascii_digit())) {
         return Err(Error::BadParameters("agentid is the AgentId of the WeCom app, a number like 1000002".to_owned()));
     }
-    let names = Names::read(&parameters.0).map_err(|problem| Error::BadParameters(problem.to_string()))?;
+    let names = Names::read(&parameters.0, is_corp).map_err(|problem| Error::BadParameters(problem.to_string()))?;
     let page = Page::read(parameters.value("url"), referer, &engine.call_urls, registered)?;
     Ok(Plan { is_corp, agentid, names, debug, is_json, page })
 }

@@ -4,8 +4,6 @@
   var root = typeof window === "object" ? window : typeof globalThis === "object" ? globalThis : {};
   var tag = page && page.currentScript;
   var source = (tag && tag.src) || settings.source;
-  var agent = typeof navigator === "object" ? String(navigator.userAgent) : "";
-  var ios = /iP(hone|ad|od)/.test(agent);
   var parsing = page && page.readyState === "loading" && tag && !tag.async && !tag.defer;
   var waiting = [];
   var loading = {};
@@ -15,6 +13,10 @@
     return typeof location === "object" ? location.href.split("#")[0] : settings.url;
   }
   var landing = here();
+
+  function isIos() {
+    return typeof navigator === "object" && /iP(hone|ad|od)/.test(navigator.userAgent);
+  }
 
   function has(name) {
     return typeof root.wx === "object" && typeof root.wx[name] === "function" ||
@@ -138,7 +140,7 @@
 
   root.wxproxy = {
     // Signs again, after a route change of a single-page app: iOS checks the address at which the page was opened.
-    config: function (url) { return ask(url || (ios ? landing : here())); },
+    config: function (url) { return ask(url || (isIos() ? landing : here())); },
     // Calls back as soon as wx is there and wx.config was called.
     ready: function (callback) { if (signed) callback(); else waiting.push(callback); },
     // Calls back when the proxy did not sign, or a script cannot be loaded. What WeChat refuses, wx.error tells.

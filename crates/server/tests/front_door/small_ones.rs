@@ -5,41 +5,12 @@ use serde_json::json;
 
 use crate::harness::caller::{Answer, encoded};
 use crate::harness::fake_wechat::FakeWechat;
+use crate::harness::pictures::{scanned_png, scanned_svg};
 use crate::harness::server::local;
 
-/// Reads the code as a phone would: from pixels. `dark(x, y)` of a square picture.
-fn scanned(size: usize, dark: impl Fn(usize, usize) -> bool) -> String {
-    let mut picture = rqrr::PreparedImage::prepare_from_greyscale(size, size, |x, y| if dark(x, y) { 0 } else { 255 });
-    let grids = picture.detect_grids();
-    assert_eq!(grids.len(), 1, "one code in the picture");
-    grids[0].decode().unwrap().1
-}
-
-fn scanned_png(answer: &Answer) -> (u32, String) {
-    assert_eq!((answer.status, answer.header("content-type")), (200, "image/png"), "{}", answer.text());
-    let mut decoder = png::Decoder::new(std::io::Cursor::new(answer.body.clone()));
-    decoder.set_transformations(png::Transformations::normalize_to_color8());
-    let mut reader = decoder.read_info().unwrap();
-    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-    let frame = reader.next_frame(&mut pixels).unwrap();
-    let size = usize::try_from(frame.width).unwrap();
-    (frame.width, scanned(size, |x, y| pixels[y * size + x] < 128))
-}
-
-/// Draws the path of the picture, four pixels a module.
-fn scanned_svg(answer: &Answer) -> String {
+fn scanned_svg_file(answer: &Answer) -> String {
     assert_eq!((answer.status, answer.header("content-type")), (200, "image/svg+xml"));
-    let text = answer.text();
-    let (_, view_box) = text.split_once("viewBox=\"0 0 ").unwrap();
-    let modules: usize = view_box.split_whitespace().next().unwrap().parse().unwrap();
-    let (_, path) = text.rsplit_once("<path d=\"").unwrap();
-    let dark: std::collections::HashSet<(usize, usize)> = path
-        .split('M')
-        .filter_map(|square| square.split_once("h1v1h-1z"))
-        .map(|(at, _)| at.split_once(' ').unwrap())
-        .map(|(x, y)| (x.parse().unwrap(), y.parse().unwrap()))
-        .collect();
-    scanned(modules * 4, |x, y| dark.contains(&(x / 4, y / 4)))
+    scanned_svg(&answer.text())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -52,7 +23,7 @@ async fn a_qr_code_says_what_it_was_asked_to_say() {
         let query = encoded(&[("path", text)]);
         assert_eq!(scanned_png(&server.get(&format!("/qrcode?{query}")).await), (256, text.to_owned()));
         assert_eq!(scanned_png(&server.get(&format!("/qrcode?{query}&size=1000&format=png")).await).1, text);
-        assert_eq!(scanned_svg(&server.get(&format!("/qrcode?{query}&format=svg&size=64")).await), text);
+        assert_eq!(scanned_svg_file(&server.get(&format!("/qrcode?{query}&format=svg&size=64")).await), text);
         assert_eq!(scanned_png(&server.post_form("/qrcode", &[("path", text)]).await).1, text);
         assert_eq!(scanned_png(&server.post_json("/qrcode", &json!({"path": text, "size": 512})).await).0, 512);
     }

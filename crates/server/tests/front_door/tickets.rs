@@ -92,12 +92,3 @@ async fn an_account_without_the_right_gets_wechats_own_words_and_keeps_its_token
     assert_eq!((wechat.calls(STABLE), wechat.calls(TICKET)), (1, 1), "a refusal is remembered");
     assert_eq!(server.get("/app/test/api").await.status, 200);
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn card_signatures_are_refused_by_name() {
-    let wechat = FakeWechat::start().await;
-    let (server, _database) = local(&wechat.url).await;
-    server.register_cold("test", &[]).await;
-    server.get("/app/test/js/card?card_id=p1").await.is_refusal(400, -10003);
-    assert_eq!(wechat.all_calls(), 0);
-}

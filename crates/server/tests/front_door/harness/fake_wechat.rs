@@ -1,7 +1,7 @@
 //! A WeChat that does as it is told, over real HTTP: for what the sandbox, which keeps WeChat's rules, cannot say.
 //!
-//! It counts what arrives by path. Untold, it gives out a new token or ticket on each call. It answers byte by byte
-//! itself, so that it can break off wherever a test wants it.
+//! It counts what arrives by path. Untold, it gives out a new token or ticket on each call, and in a login a visitor
+//! whose ids follow from the code. It answers byte by byte itself, so that it can break off wherever a test wants it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -22,6 +22,20 @@ pub(crate) const STABLE: &str = "/cgi-bin/stable_token";
 pub(crate) const CLASSIC: &str = "/cgi-bin/token";
 /// The path of tickets.
 pub(crate) const TICKET: &str = "/cgi-bin/ticket/getticket";
+/// The paths of WeCom's tickets: of the corporation, and of the app.
+pub(crate) const CORP_TICKET: &str = "/cgi-bin/get_jsapi_ticket";
+pub(crate) const AGENT_TICKET: &str = "/cgi-bin/ticket/get";
+/// The path that takes a code.
+pub(crate) const EXCHANGE: &str = "/sns/oauth2/access_token";
+/// The path of profiles, with the token of the exchange.
+pub(crate) const PROFILE: &str = "/sns/userinfo";
+/// The path of what an account knows of a user.
+pub(crate) const FOLLOWER: &str = "/cgi-bin/user/info";
+/// The paths of WeCom: who brought this code, and what he agreed to show.
+pub(crate) const MEMBER: &str = "/cgi-bin/auth/getuserinfo";
+pub(crate) const MEMBER_DETAIL: &str = "/cgi-bin/auth/getuserdetail";
+/// What stands in all that no browser may ever see.
+pub(crate) const HUSH: &str = "HUSH";
 
 /// One answer.
 #[derive(Debug, Clone)]
@@ -57,6 +71,14 @@ pub(crate) struct Arrived {
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) body: String,
+}
+
+impl Arrived {
+    /// The first parameter of this name, decoded; empty when there is none.
+    pub(crate) fn parameter(&self, name: &str) -> String {
+        let mut pairs = form_urlencoded::parse(self.query.as_bytes());
+        pairs.find(|(known, _)| known == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
+    }
 }
 
 #[derive(Default)]
@@ -157,7 +179,7 @@ impl Shared {
     fn receive(&self, call: Arrived) -> Reply {
         let mut state = self.state.lock().unwrap();
         let next = state.next.get_mut(&call.path).and_then(VecDeque::pop_front);
-        let reply = next.or_else(|| state.always.get(&call.path).cloned()).unwrap_or(Reply::Issue(7200));
+        let reply = next.or_else(|| state.always.get(&call.path).cloned()).unwrap_or_else(|| untold(&call));
         state.arrived.push(call);
         reply
     }
@@ -187,11 +209,43 @@ impl Shared {
 
     fn issue(&self, call: &Arrived, seconds: u64) -> Value {
         let mut state = self.state.lock().unwrap();
-        let kind = if call.path == TICKET { "ticket" } else { "access_token" };
+        let is_ticket = [TICKET, CORP_TICKET, AGENT_TICKET].contains(&call.path.as_str());
+        let kind = if is_ticket { "ticket" } else { "access_token" };
         let value = format!("{}_FAKE{kind}_{}", 80 + state.issued.len(), "x".repeat(100));
         state.issued.insert(value.clone(), Instant::now() + Duration::from_secs(seconds));
         json!({"errcode": 0, "errmsg": "ok", kind: value, "expires_in": seconds})
     }
+}
+
+/// The answers to the calls of a login as WeChat's documents show them, for whoever the code says; else a token.
+fn untold(call: &Arrived) -> Reply {
+    let (code, openid) = (call.parameter("code"), call.parameter("openid"));
+    Reply::Json(match call.path.as_str() {
+        EXCHANGE => json!({
+            "access_token": format!("{HUSH}-web-{code}"), "expires_in": 7200,
+            "refresh_token": format!("{HUSH}-refresh"), "openid": format!("o-{code}"), "scope": "snsapi_base",
+        }),
+        PROFILE => json!({
+            "openid": openid, "nickname": format!("名字 of {openid}"), "sex": 0, "language": "", "city": "",
+            "province": "", "country": "", "headimgurl": "https://thirdwx.qlogo.cn/mmopen/vi_32/x/132", "privilege": [],
+            "unionid": format!("u-{openid}"),
+        }),
+        FOLLOWER => json!({
+            "subscribe": 1, "openid": openid, "language": "zh_CN", "subscribe_time": 1_382_694_957,
+            "unionid": format!("u-{openid}"), "remark": "a bad payer", "groupid": 0, "tagid_list": [128, 2],
+            "subscribe_scene": "ADD_SCENE_QR_CODE", "qr_scene": 98765, "qr_scene_str": "",
+        }),
+        MEMBER => json!({
+            "errcode": 0, "errmsg": "ok", "userid": format!("member-{code}"), "user_ticket": format!("{HUSH}-ticket"),
+        }),
+        MEMBER_DETAIL => json!({
+            "errcode": 0, "errmsg": "ok", "userid": "member-CODE", "gender": "1",
+            "avatar": "http://shp.qpic.cn/bizmp/x/0",
+            "qr_code": "https://open.work.weixin.qq.com/wwopen/userQRCode?vcode=v&a=b",
+            "mobile": "13800000000", "email": "zhangsan@gzdev.com", "biz_mail": "", "address": "广州市海珠区",
+        }),
+        _ => return Reply::Issue(7200),
+    })
 }
 
 fn http(status: u16, content_type: &str, body: &str) -> (String, String) {

@@ -1,13 +1,18 @@
 //! What the tests are made of: servers, peers, databases, callers; and waiting for a condition instead of sleeping.
 
 pub(crate) mod backend;
+pub(crate) mod browser;
 pub(crate) mod caller;
 pub(crate) mod databases;
 pub(crate) mod fake_wechat;
+pub(crate) mod html;
+pub(crate) mod login_scene;
+pub(crate) mod pictures;
 pub(crate) mod playground;
 pub(crate) mod process;
 pub(crate) mod relay;
 pub(crate) mod scene;
+pub(crate) mod script;
 pub(crate) mod server;
 pub(crate) mod wechat_pushes;
 

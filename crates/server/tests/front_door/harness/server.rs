@@ -1,12 +1,16 @@
 //! A server of the product inside the test: the real one, built from a configuration and run on a port of its own.
 
 use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::Parser;
+use engine::clock::{Clock, SystemClock};
 use serde_json::Value;
 use server::cli::Cli;
 use server::{Config, Server};
+use store::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,6 +22,22 @@ use super::within;
 /// The flags of a server, as somebody types them.
 #[derive(Clone, Debug)]
 pub(crate) struct Flags(pub(crate) Vec<String>);
+
+/// The system's time and what the test has turned it forward by.
+#[derive(Default)]
+pub(crate) struct TurnedClock(AtomicU64);
+
+impl TurnedClock {
+    pub(crate) fn turn(&self, by: Duration) {
+        self.0.fetch_add(by.as_secs(), Ordering::Relaxed);
+    }
+}
+
+impl Clock for TurnedClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now() + Duration::from_secs(self.0.load(Ordering::Relaxed))
+    }
+}
 
 /// The admin token of public servers in tests.
 pub(crate) const ADMIN: &str = "the-admin-token-of-the-tests";
@@ -79,6 +99,17 @@ impl Running {
     pub(crate) async fn start(flags: &Flags) -> Self {
         let config = flags.config();
         let server = Server::build(&config).await.unwrap();
+        Self::of(server, &config).await
+    }
+
+    /// By a clock that the test turns.
+    pub(crate) async fn start_by(flags: &Flags, clock: Arc<TurnedClock>) -> Self {
+        let config = flags.config();
+        let server = Server::build_with(&config, clock).await.unwrap();
+        Self::of(server, &config).await
+    }
+
+    async fn of(server: Server, config: &Config) -> Self {
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let url = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
