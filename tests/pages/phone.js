@@ -9,7 +9,7 @@ const { SANDBOX_URL, PROXY_URL, CHROMIUM } = process.env;
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
 /** How long a condition may take, in milliseconds. */
-const PATIENCE = Number(process.env.P || 20_000);
+const PATIENCE = 20_000;
 
 /** Asks the platform: its API, or its control API. */
 async function ask(path, method = 'GET', body = undefined) {

@@ -19,7 +19,6 @@ use http::header::{
     CACHE_CONTROL, CONTENT_TYPE, ORIGIN, REFERER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
-use serde_json::json;
 
 use crate::answer::{Error, JSON, NO_STORE};
 use crate::login::own;
@@ -225,29 +224,51 @@ fn script(config: Option<&str>, settings: &str) -> String {
     script
 }
 
-/// What the script has to know, as JSON.
+/// What the script has to know, as JSON. Written piece by piece: it is made for each page that is opened.
 fn settings(engine: &Engine, plan: &Plan<'_>, agent: Option<&str>, uri: &Uri, headers: &HeaderMap) -> String {
+    let mut json = String::with_capacity(512 + agent.map_or(0, str::len));
+    json.push_str(if matches!(plan.page, Page::Named(_)) { "{\"given\":true" } else { "{\"given\":false" });
     let hosts = engine.upstream.hosts();
-    let stand_in = hosts.has_stand_in().then(|| hosts.open.as_str().trim_end_matches('/'));
+    let stand_in = hosts.has_stand_in().then(|| [hosts.open.as_str().trim_end_matches('/')]);
+    let at = |hosts: &'static [&'static str]| stand_in.as_ref().map_or(hosts, <[&str; 1]>::as_slice);
     let path = if plan.is_corp { CORP_JWEIXIN_PATH } else { JWEIXIN_PATH };
-    let at = |hosts: &[&str], path: &str| -> Vec<String> {
-        let hosts = stand_in.as_ref().map_or(hosts, std::slice::from_ref);
-        hosts.iter().map(|host| format!("{host}{path}")).collect()
-    };
-    let settings = json!({
-        "source": format!("{}{}", own(engine, uri, headers), uri.path_and_query().map_or("/", |path| path.as_str())),
-        "url": plan.address().unwrap_or_default(),
-        "given": matches!(plan.page, Page::Named(_)),
-        "jweixin": at(&JWEIXIN, path),
-        "jwxwork": at(&[JWXWORK], JWXWORK_PATH),
-    });
-    let settings = settings.to_string();
-    let settings = match (agent, settings.strip_suffix('}')) {
-        (Some(agent), Some(open)) => format!("{open},\"agentConfig\":{agent}}}"),
-        _ => settings,
-    };
-    // Older engines end a line there, in the middle of a text.
-    settings.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029").replace('<', "\\u003c")
+    push_list(&mut json, ",\"jweixin\":[", at(&JWEIXIN), path);
+    push_list(&mut json, ",\"jwxwork\":[", at(&[JWXWORK]), JWXWORK_PATH);
+    json.push_str(",\"source\":");
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    push_text(&mut json, &[&own(engine, uri, headers), path]);
+    json.push_str(",\"url\":");
+    push_text(&mut json, &[plan.address().unwrap_or_default()]);
+    if let Some(agent) = agent {
+        json.push_str(",\"agentConfig\":");
+        json.push_str(agent);
+    }
+    json.push('}');
+    json
+}
+
+/// A list of addresses. Hosts and paths need no escapes.
+fn push_list(json: &mut String, begin: &str, hosts: &[&str], path: &str) {
+    json.push_str(begin);
+    for (place, host) in hosts.iter().enumerate() {
+        for piece in [if place == 0 { "\"" } else { ",\"" }, host, path, "\""] {
+            json.push_str(piece);
+        }
+    }
+    json.push(']');
+}
+
+/// A text, with what JSON escapes, and what would end the script or (in older engines) a line of it.
+fn push_text(json: &mut String, pieces: &[&str]) {
+    json.push('"');
+    for character in pieces.iter().flat_map(|piece| piece.chars()) {
+        match character {
+            '"' | '\\' | '<' | '\u{2028}' | '\u{2029}' => json.push_str(&format!("\\u{:04x}", u32::from(character))),
+            control if control.is_control() => json.push_str(&format!("\\u{:04x}", u32::from(control))),
+            plain => json.push(plain),
+        }
+    }
+    json.push('"');
 }
 
 fn response(content_type: HeaderValue, body: String) -> Response<Bytes> {
@@ -280,6 +301,21 @@ impl From<PageProblem> for Error {
         match problem {
             PageProblem::NotAUrl => Self::BadParameters(problem.to_string()),
             PageProblem::NotAllowed { .. } => Self::CallNotAllowed(problem.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_json_and_end_no_script() {
+        for text in ["https://a/?x=1&y=中🐼", "\"</script>\\\u{2028}\u{0}\r\n\u{85}", ""] {
+            let mut json = String::new();
+            push_text(&mut json, &[text, "!"]);
+            assert_eq!(serde_json::from_str::<String>(&json).unwrap(), format!("{text}!"));
+            assert!(!json.contains(['<', '\u{2028}', '\n']));
         }
     }
 }

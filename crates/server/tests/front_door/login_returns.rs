@@ -65,8 +65,8 @@ async fn a_login_ends_only_in_the_browser_where_it_began() {
     stays_here(&scene, &page).await;
     victim.open(&plain_link("/auth")).await;
     ends_on(&scene, &victim, &led.back("ATTACKER"), OTHER_BROWSER).await;
-    // The name of the cookie can be guessed, its value cannot; and under another name it proves nothing, because other sites
-    // below the same domain could have set it.
+    // The name of the cookie can be guessed, its value cannot; and under another name it proves nothing, because other
+    // sites below the same domain could have set it.
     let (name, id) = (format!("__Host-wechat-proxy-login-{}", led.cookie_id()), led.cookie_id());
     let value = scene.visitor.cookies()[&name].clone();
     let with = |cookie: &str| Browser::new(&scene.server, WECHAT).with("cookie", cookie);
