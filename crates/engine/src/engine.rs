@@ -125,7 +125,7 @@ impl Engine {
             late_replies: late_replies.clone(),
         };
         Ok(Arc::new(Self {
-            login: Login::new(Arc::clone(&foundation), credentials.clone(), upstream.clone()),
+            login: Login::new(Arc::clone(&foundation), credentials.clone(), upstream.clone(), Arc::clone(&call_urls)),
             jssdk: Jssdk::new(Arc::clone(&foundation), credentials.clone()),
             upstream,
             registrar: Registrar::new(Arc::clone(&foundation), credentials.clone()),

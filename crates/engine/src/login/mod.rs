@@ -41,6 +41,7 @@ use self::under_way::UnderWay;
 pub use self::visitor::Told;
 use self::visitor::Visitor;
 use crate::apps::Registered;
+use crate::backends::CallUrls;
 use crate::credentials::Credentials;
 use crate::foundation::Foundation;
 use crate::upstream::Upstream;
@@ -74,6 +75,7 @@ struct Inner {
     foundation: Arc<Foundation>,
     credentials: Credentials,
     upstream: Upstream,
+    call_urls: Arc<CallUrls>,
     /// Logins that are being finished on this node.
     under_way: UnderWay,
 }
@@ -163,8 +165,13 @@ pub fn app_path(key: &str, below: &str) -> String {
 impl Login {
     /// A login on this foundation.
     #[must_use]
-    pub fn new(foundation: Arc<Foundation>, credentials: Credentials, upstream: Upstream) -> Self {
-        Self(Arc::new(Inner { foundation, credentials, upstream, under_way: UnderWay::default() }))
+    pub fn new(
+        foundation: Arc<Foundation>,
+        credentials: Credentials,
+        upstream: Upstream,
+        call_urls: Arc<CallUrls>,
+    ) -> Self {
+        Self(Arc::new(Inner { foundation, credentials, upstream, call_urls, under_way: UnderWay::default() }))
     }
 
     /// Begins a login. Asks nobody: neither the database nor WeChat.
@@ -228,7 +235,7 @@ impl Login {
             Ok(lead) => End::Arrived(lead),
             Err(problem) => {
                 tell(registered, &problem);
-                let own = problem.is_of_this_browser();
+                let own = problem.lets_the_page_know();
                 let back = if own { self.failure_lead(registered, &trip, &problem) } else { None };
                 End::Failed { problem, again: trip.again(), back }
             }
@@ -249,6 +256,7 @@ impl Login {
         if !returned.mark.is_some_and(|mark| trip.began_in(mark)) {
             return Err(LoginProblem::OtherBrowser);
         }
+        self.0.call_urls.check_page(&trip.call, registered).map_err(|_| LoginProblem::NotAllowed)?;
         if trip.is_over(self.0.clock.now()) {
             return Err(LoginProblem::Expired);
         }

@@ -11,6 +11,8 @@ pub enum LoginProblem {
     Denied,
     /// What came back from WeChat is not what was sent there.
     Altered,
+    /// The host of its `call` has been taken out of `allow` in between.
+    NotAllowed,
     /// It came back in another browser than it was begun in, or in one without cookies.
     OtherBrowser,
     /// It took longer than five minutes.
@@ -33,7 +35,12 @@ impl LoginProblem {
     pub fn error(&self) -> &'static str {
         match self {
             Self::Denied => "access_denied",
-            Self::Altered | Self::OtherBrowser | Self::Expired | Self::Spent | Self::CodeSpent(_) => "invalid_request",
+            Self::Altered
+            | Self::NotAllowed
+            | Self::OtherBrowser
+            | Self::Expired
+            | Self::Spent
+            | Self::CodeSpent(_) => "invalid_request",
             Self::Refused(_) => "server_error",
             Self::Unreachable(_) | Self::NotReady => "temporarily_unavailable",
         }
@@ -48,9 +55,9 @@ impl LoginProblem {
         }
     }
 
-    /// Whether this browser began the login. Else somebody else chose the page that it would lead to.
-    pub(super) fn is_of_this_browser(&self) -> bool {
-        !matches!(self, Self::OtherBrowser | Self::Altered)
+    /// Whether the page may be told: this browser began the login (else somebody else chose the page), and its host is allowed.
+    pub(super) fn lets_the_page_know(&self) -> bool {
+        !matches!(self, Self::OtherBrowser | Self::Altered | Self::NotAllowed)
     }
 
     pub(super) fn of_refusal(error: ApiError) -> Self {
@@ -64,6 +71,7 @@ impl fmt::Display for LoginProblem {
         match self {
             Self::Denied => f.write_str("the visitor did not agree"),
             Self::Altered => f.write_str("what came back from WeChat was altered; the login has to begin anew"),
+            Self::NotAllowed => f.write_str("the host of call is no longer allowed"),
             Self::OtherBrowser => {
                 f.write_str("the login ended in another browser than it began in, or in one without cookies")
             }

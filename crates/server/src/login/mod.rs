@@ -149,6 +149,7 @@ fn failure(
         LoginProblem::Denied => StatusCode::OK,
         LoginProblem::Refused(_) | LoginProblem::Unreachable(_) => StatusCode::BAD_GATEWAY,
         LoginProblem::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+        LoginProblem::NotAllowed => StatusCode::FORBIDDEN,
         _ => StatusCode::BAD_REQUEST,
     };
     let detail = match problem {

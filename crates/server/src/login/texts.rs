@@ -89,6 +89,13 @@ impl Texts {
                 ("登录链接不完整", "返回的内容和发出的不一致。请回到网站, 重新点登录。"),
                 ("The login came back altered", "Go back to the site and log in from there."),
             ),
+            LoginProblem::NotAllowed => (
+                ("不能返回这个网站", "网站的地址已经不在允许的范围里。请告诉网站的管理员。"),
+                (
+                    "This site may not be returned to",
+                    "Its address is no longer allowed. Please tell the operator of the site.",
+                ),
+            ),
             LoginProblem::OtherBrowser => (
                 ("请在同一个浏览器里登录", "登录要在开始的那个浏览器里完成, 并且要允许 Cookie。请重新登录。"),
                 (

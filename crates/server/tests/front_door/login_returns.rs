@@ -265,3 +265,13 @@ async fn whoever_brings_bad_codes_on_and_on_has_to_wait_and_other_failures_are_n
     scene.clock.turn(Duration::from_secs(61));
     assert_eq!(bad("203.0.113.9").await.status, 400);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_is_no_longer_allowed_gets_nobody() {
+    let scene = LoginScene::public(&[("allow", "shop.example.com")]).await;
+    let led = scene.begin(&usual_link()).await;
+    scene.operator.register_cold("test", &[("allow", "other.example.com")]).await;
+    let page = Page::read(&scene.visitor.open(&led.back("CODE")).await);
+    assert_eq!((page.status, page.heading()), (403, "不能返回这个网站"));
+    assert!(!page.has_form() && scene.wechat.calls(EXCHANGE) == 0, "{}", page.html);
+}
