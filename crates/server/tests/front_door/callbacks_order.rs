@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use futures::stream::{self, StreamExt};
 
 use crate::harness::backend::{Backend, Does};
+use crate::harness::eventually;
 use crate::harness::scene::Scene;
 use crate::harness::wechat_pushes::{element, text};
 
@@ -84,6 +85,8 @@ async fn play(scene: &Scene, down: &Backend, kinds: [Kind; 3]) {
     assert!(from.is_some() || given == "success", "{kinds:?}: {given}");
     assert_eq!(took >= LAST_MOMENT, wanted.at_the_last_moment, "{kinds:?}: answered after {took:?}");
     for place in (0..3).filter(|place| kinds[*place] != Kind::Refused) {
+        // WeChat may have its answer before the others have the message.
+        eventually("all get it", async || !scene.backend.arrived(&paths[place]).is_empty()).await;
         let arrived = scene.backend.arrived(&paths[place]);
         let first = arrived.iter().filter(|request| request.header("x-wechat-attempt") == "1").count();
         assert_eq!(first, 1, "{kinds:?}: all get it, once");
