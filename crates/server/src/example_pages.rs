@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use engine::Engine;
 use engine::guard::Caller;
-use engine::login::{Told, app_path};
+use engine::login::{Verified, app_path};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Uri};
 
@@ -76,9 +76,9 @@ async fn jspay_after_login(
     let registered = registration::of_anyone(&engine, &app, &Caller::of(&request, client), client).await?;
     let own = own(&engine, request.uri(), request.headers()).into_owned();
     let body = read(request.into_body(), MAX_BODY).await?;
-    let (shown, openid) = match engine.login.told_by(&registered, &own, &body) {
-        Some(Told::Openid(openid)) => (openid.clone(), Some(openid)),
-        Some(Told::Error(error)) => (format!("登录没有完成 not logged in: {error}"), None),
+    let (shown, openid) = match engine.login.verified(&registered, &own, &body) {
+        Some(Verified::Openid(openid)) => (openid.clone(), Some(openid)),
+        Some(Verified::Error(error)) => (format!("登录没有完成 not logged in: {error}"), None),
         None => ("这次登录不能用, 请重新登录 this login cannot be used, log in again".to_owned(), None),
     };
     let mut response = page(for_key(JSPAY, &key).replace(OPENID_PLACE, &escaped(&shown)));

@@ -233,7 +233,7 @@ fn without_fragment(mut url: Url) -> String {
 /// Paths on which a request counts for more when a page of this server's own address sends it: those of operators, teams
 /// and WeChat.
 fn is_guarded(path: &str) -> bool {
-    const GUARDED: [&str; 9] = ["app", "register", "admin", "console", "metrics", "cgi-bin", "sns", "wxa", "sandbox"];
+    const GUARDED: [&str; 8] = ["app", "register", "admin", "console", "metrics", "cgi-bin", "sns", "wxa"];
     let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
     let first = decoded.split('/').find(|segment| !segment.is_empty()).unwrap_or_default();
     GUARDED.contains(&first.to_ascii_lowercase().as_str())

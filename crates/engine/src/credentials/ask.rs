@@ -138,6 +138,8 @@ fn token_call(kind: Kind, appid: &Appid, secret: &SecretString, force: bool) -> 
     match kind {
         Kind::Classic => Call::classic_token(appid, secret),
         Kind::Wecom => Call::wecom_token(appid, secret),
-        _ => Call::stable_token(appid, secret, force),
+        Kind::Stable | Kind::Jsapi | Kind::WxCard | Kind::CorpJsapi | Kind::Agent => {
+            Call::stable_token(appid, secret, force)
+        }
     }
 }

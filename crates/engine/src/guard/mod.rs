@@ -33,7 +33,7 @@ const GUESSES_A_MINUTE: u32 = 300;
 /// So many codes that WeChat refuses may one client bring in a minute. Whole cities share an address.
 const BAD_CODES_A_MINUTE: u32 = 600;
 
-/// So many QR codes are drawn for one client in a minute.
+/// So many QR codes are drawn, and files that prove a domain looked for, for one client in a minute.
 const COSTLY_A_MINUTE: u32 = 300;
 
 /// Who is let in, as the operator chose it.

@@ -50,22 +50,24 @@ impl Jssdk {
         Self { foundation, credentials }
     }
 
-    /// Signs `page` with the ticket that is in memory; `None` when there is none.
+    /// Signs `page` with the ticket that is in memory; `None` when there is none ([`Jssdk::warm`]).
     #[must_use]
-    pub fn ready(&self, registered: &Registered, ticket: Wanted, page: &str) -> Option<Signed> {
+    pub fn sign(&self, registered: &Registered, ticket: Wanted, page: &str) -> Option<Signed> {
         let slot = registered.slot(ticket, &self.foundation.slots);
-        let current = slot.valid(self.foundation.clock.now())?;
+        let now = self.foundation.clock.now();
+        let current = slot.valid(now)?;
         slot.mark_used();
-        Some(self.sign(&current, page))
+        let nonce_str = nonce(&*self.foundation.random);
+        let signature = signature(current.value.expose_secret(), &nonce_str, now.as_seconds(), page);
+        Some(Signed { timestamp: now.as_seconds(), nonce_str, signature })
     }
 
-    /// Signs `page`, with a new ticket if need be.
+    /// Brings a ticket into memory, if there is none that is good.
     ///
     /// # Errors
-    /// [`CredentialError`] when no ticket is to be had.
-    pub async fn signed(&self, registered: &Registered, ticket: Wanted, page: &str) -> Result<Signed, CredentialError> {
-        let current = self.ticket(registered, ticket).await?;
-        Ok(self.sign(&current, page))
+    /// [`CredentialError`] when none is to be had.
+    pub async fn warm(&self, registered: &Registered, ticket: Wanted) -> Result<(), CredentialError> {
+        self.ticket(registered, ticket).await.map(drop)
     }
 
     async fn ticket(&self, registered: &Registered, ticket: Wanted) -> Result<Arc<Current>, CredentialError> {
@@ -73,13 +75,6 @@ impl Jssdk {
         let current = self.credentials.valid(slot).await?;
         slot.mark_used();
         Ok(current)
-    }
-
-    fn sign(&self, ticket: &Current, page: &str) -> Signed {
-        let timestamp = self.foundation.clock.now().as_seconds();
-        let nonce_str = nonce(&*self.foundation.random);
-        let signature = signature(ticket.value.expose_secret(), &nonce_str, timestamp, page);
-        Signed { timestamp, nonce_str, signature }
     }
 }
 

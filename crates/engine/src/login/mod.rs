@@ -38,7 +38,7 @@ use self::problem::LoginProblem;
 use self::round_trip::RoundTrip;
 pub use self::round_trip::{LIFETIME, Mark, mark_id};
 use self::under_way::UnderWay;
-pub use self::visitor::Told;
+pub use self::visitor::Verified;
 use self::visitor::Visitor;
 use crate::apps::Registered;
 use crate::backends::CallUrls;
@@ -339,9 +339,9 @@ impl Login {
 
     /// What a body tells that this server sent to a page of its own, at the address `own`.
     #[must_use]
-    pub fn told_by(&self, registered: &Registered, own: &str, body: &[u8]) -> Option<Told> {
+    pub fn verified(&self, registered: &Registered, own: &str, body: &[u8]) -> Option<Verified> {
         let api_key = &registered.app.secrets.api_key;
-        visitor::told_by(body, (registered.appid.as_str(), own), api_key, self.0.clock.now())
+        visitor::verified(body, (registered.appid.as_str(), own), api_key, self.0.clock.now())
     }
 
     /// Removes what is over, now and then, until `stop`.

@@ -92,7 +92,7 @@ impl Visitor {
 
 /// What a body says that this server signed.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum Verified {
     /// Who the visitor is.
     Openid(String),
     /// Why that is not known (`error`).
@@ -101,12 +101,12 @@ pub enum Told {
 
 /// What a body tells that this server signed not long ago; `None` for anything else. This is what a backend does with what it
 /// gets; here it is done for the example pages.
-pub(super) fn told_by(
+pub(super) fn verified(
     body: &[u8],
     (appid, origin): (&str, &str),
     api_key: &SecretString,
     now: Timestamp,
-) -> Option<Told> {
+) -> Option<Verified> {
     let Value::Object(members) = serde_json::from_slice(body).ok()? else { return None };
     let texts: Option<Vec<_>> =
         members.iter().map(|(name, value)| Some((name.as_str(), sign::value_of(value)?))).collect();
@@ -120,8 +120,8 @@ pub(super) fn told_by(
     if !is_plain || !is_ours || age.abs() > MAX_AGE_SECONDS {
         return None;
     }
-    let openid = text("openid").map(|openid| Told::Openid(openid.to_owned()));
-    openid.or_else(|| text("error").map(|error| Told::Error(error.to_owned())))
+    let openid = text("openid").map(|openid| Verified::Openid(openid.to_owned()));
+    openid.or_else(|| text("error").map(|error| Verified::Error(error.to_owned())))
 }
 
 /// People choose their nicknames, and `sign` joins members with `&`: a nickname like `a&openid=…` could be read as more
@@ -198,9 +198,9 @@ mod tests {
         };
         let body = signed(NOW) + "\r\n";
         let read =
-            |body: &str, appid, key: &'static str| told_by(body.as_bytes(), (appid, "https://a"), &key.into(), NOW);
-        assert!(read(&body, "wx1", "key") == Some(Told::Openid("o1".to_owned())));
-        assert!(told_by(body.as_bytes(), ("wx1", "http://a"), &"key".into(), NOW).is_none());
+            |body: &str, appid, key: &'static str| verified(body.as_bytes(), (appid, "https://a"), &key.into(), NOW);
+        assert!(read(&body, "wx1", "key") == Some(Verified::Openid("o1".to_owned())));
+        assert!(verified(body.as_bytes(), ("wx1", "http://a"), &"key".into(), NOW).is_none());
         assert!(read(&body, "wx2", "key").is_none());
         assert!(read(&body, "wx1", "other").is_none());
         assert!(read(&body.replace("o1", "o2"), "wx1", "key").is_none());

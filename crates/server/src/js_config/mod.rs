@@ -11,7 +11,6 @@ use axum::response::IntoResponse;
 use bytes::Bytes;
 use engine::Engine;
 use engine::apps::{Registered, Wanted};
-use engine::jssdk::Signed;
 use engine::jssdk::names::Names;
 use engine::jssdk::page::{Page, PageProblem, may_read};
 use http::header::{
@@ -52,12 +51,6 @@ struct Plan<'a> {
     page: Page<'a>,
 }
 
-/// What was signed.
-struct Signatures {
-    config: Signed,
-    agent: Option<Signed>,
-}
-
 /// The answer, when all tickets that it needs are in memory.
 pub(crate) fn ready(
     engine: &Engine,
@@ -68,17 +61,7 @@ pub(crate) fn ready(
 ) -> Option<Response<Bytes>> {
     let parameters = Parameters::of_query(uri.query()).ok()?;
     let plan = plan(engine, registered, is_corp, &parameters, headers).ok()?;
-    let signatures = match plan.address() {
-        None => None,
-        Some(address) => {
-            let agent = match plan.agentid {
-                Some(_) => Some(engine.jssdk.ready(registered, Wanted::AgentTicket, address)?),
-                None => None,
-            };
-            Some(Signatures { config: engine.jssdk.ready(registered, plan.ticket(), address)?, agent })
-        }
-    };
-    let response = respond(engine, registered, &plan, signatures.as_ref(), uri, headers).ok()?;
+    let response = respond(engine, registered, &plan, uri, headers)?.ok()?;
     Some(for_origin(response, engine, registered, headers))
 }
 
@@ -123,18 +106,11 @@ async fn signed(
     headers: &HeaderMap,
 ) -> Result<Response<Bytes>, Error> {
     let plan = plan(engine, registered, is_corp, parameters, headers)?;
-    let signatures = match plan.address() {
-        None => None,
-        Some(address) => {
-            let config = engine.jssdk.signed(registered, plan.ticket(), address).await?;
-            let agent = match plan.agentid {
-                Some(_) => Some(engine.jssdk.signed(registered, Wanted::AgentTicket, address).await?),
-                None => None,
-            };
-            Some(Signatures { config, agent })
-        }
-    };
-    respond(engine, registered, &plan, signatures.as_ref(), uri, headers)
+    for ticket in plan.tickets() {
+        engine.jssdk.warm(registered, ticket).await?;
+    }
+    let over = || Err(Error::TimedOut("WeChat's ticket was over before a page could be signed for".to_owned()));
+    respond(engine, registered, &plan, uri, headers).unwrap_or_else(over)
 }
 
 fn plan<'a>(
@@ -170,6 +146,12 @@ impl Plan<'_> {
         if self.is_corp { Wanted::CorpTicket } else { Wanted::JsapiTicket }
     }
 
+    /// What has to be in memory: nothing while the page's address is not known.
+    fn tickets(&self) -> impl Iterator<Item = Wanted> {
+        let tickets = [Some(self.ticket()), self.agentid.map(|_| Wanted::AgentTicket)];
+        tickets.into_iter().flatten().filter(|_| self.address().is_some())
+    }
+
     fn address(&self) -> Option<&str> {
         match &self.page {
             Page::Named(address) | Page::Referring(address) => Some(address),
@@ -178,26 +160,31 @@ impl Plan<'_> {
     }
 }
 
+/// `None`: a ticket is not in memory.
 fn respond(
     engine: &Engine,
     registered: &Registered,
     plan: &Plan<'_>,
-    signatures: Option<&Signatures>,
     uri: &Uri,
     headers: &HeaderMap,
-) -> Result<Response<Bytes>, Error> {
-    let config =
-        signatures.map(|signatures| signatures.config.wx_config(registered, &plan.names, plan.debug, plan.is_corp));
-    let agent = signatures
-        .and_then(|signatures| Some(signatures.agent.as_ref()?.agent_config(registered, plan.agentid?, &plan.names)));
+) -> Option<Result<Response<Bytes>, Error>> {
+    let (mut config, mut agent) = (None, None);
+    if let Some(address) = plan.address() {
+        let signed = engine.jssdk.sign(registered, plan.ticket(), address)?;
+        config = Some(signed.wx_config(registered, &plan.names, plan.debug, plan.is_corp));
+        if let Some(agentid) = plan.agentid {
+            let signed = engine.jssdk.sign(registered, Wanted::AgentTicket, address)?;
+            agent = Some(signed.agent_config(registered, agentid, &plan.names));
+        }
+    }
     if plan.is_json {
         let missing = "url is missing: it is the whole address of the page, percent-encoded (browsers tell another site \
                        only the origin of theirs)";
-        let config = config.ok_or_else(|| Error::BadParameters(missing.to_owned()))?;
-        return Ok(response(JSON, with_agent(config, agent.as_deref())));
+        let config = config.ok_or_else(|| Error::BadParameters(missing.to_owned()));
+        return Some(config.map(|config| response(JSON, with_agent(config, agent.as_deref()))));
     }
     let settings = settings(engine, plan, agent.as_deref(), uri, headers);
-    Ok(response(JAVASCRIPT, script(config.as_deref(), &settings)))
+    Some(Ok(response(JAVASCRIPT, script(config.as_deref(), &settings))))
 }
 
 /// The fields alone; WeCom's second call beside them.
