@@ -60,8 +60,9 @@ pub const API_NAMES: &[&str] = &[
     "openEnterpriseRedPacket",
 ];
 
-/// The names of WeCom ("JS-SDK", "list of interfaces" of the WeCom documents as several open clients repeat it: the list itself could not
-/// be read): an interface that is missing can be asked for by name. WeCom grants what the app may use and ignores the rest.
+/// The names of WeCom ("JS-SDK", "list of interfaces" of the WeCom documents, as several open clients repeat it: the list
+/// itself could not be read). One that is missing can be asked for by name; WeCom grants what the app may use and ignores
+/// the rest.
 pub const CORP_API_NAMES: &[&str] = &[
     "checkJsApi",
     "onMenuShareAppMessage",
