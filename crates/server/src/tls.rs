@@ -47,7 +47,7 @@ pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
         return Err(unusable("tls-cert", &files.cert, &"it holds no certificate in PEM"));
     }
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| unusable("tls-key", &files.key, &error))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()

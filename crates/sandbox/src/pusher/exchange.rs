@@ -135,7 +135,7 @@ fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
 )]
 fn client() -> Option<reqwest::Client> {
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls.with_root_certificates(roots).with_no_client_auth())

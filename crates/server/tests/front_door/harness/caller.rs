@@ -18,7 +18,7 @@ pub(crate) struct Caller {
 #[expect(clippy::disallowed_methods, reason = "a test's client is not the product's; it has a limit of its own")]
 fn client() -> reqwest::ClientBuilder {
     // Fails when another test of this process was first.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     reqwest::Client::builder().timeout(TOO_LONG).redirect(reqwest::redirect::Policy::none()).no_proxy()
 }
 
