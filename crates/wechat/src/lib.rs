@@ -32,6 +32,7 @@ pub mod json;
 pub mod jssdk;
 pub mod login;
 pub mod message;
+pub mod pay;
 pub mod reply;
 pub mod sign;
 pub mod signature;
