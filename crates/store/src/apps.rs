@@ -73,6 +73,8 @@ pub struct Settings {
     pub allow: Vec<String>,
     /// Backends for WeChat's messages, used when the request names none.
     pub msg_call: Vec<String>,
+    /// Backends for payments that no order names, such as one that was placed before the proxy was there.
+    pub pay_call: Vec<String>,
     /// The open platform's website application, for visitors outside WeChat.
     pub web_appid: Option<String>,
     /// The WeCom app that logins and `wx.agentConfig` are for.

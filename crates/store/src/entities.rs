@@ -5,6 +5,10 @@
 //! `\u0000`, and MySQL's text takes only what a server's default character set knows.
 #![expect(unreachable_pub, reason = "the derive of an entity makes public what stands beside it")]
 
+mod payments;
+
+pub(crate) use payments::{order_events, orders, platform_certificates, refunds, refused_notices};
+
 /// A registration.
 pub(crate) mod apps {
     use sea_orm::entity::prelude::*;

@@ -33,18 +33,13 @@ impl FromStr for MessageId {
     type Err = NoMessageId;
 
     fn from_str(text: &str) -> Result<Self, NoMessageId> {
-        let digits = text.strip_prefix(MESSAGE_PREFIX).ok_or(NoMessageId)?;
-        let bytes = hex::decode(digits).map_err(|_| NoMessageId)?;
-        bytes.try_into().map(Self).map_err(|_| NoMessageId)
+        read_id(MESSAGE_PREFIX, text).map(Self).ok_or(NoMessageId)
     }
 }
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0; 2 * LENGTH];
-        hex::encode_to_slice(self.0, &mut digits).map_err(|_| fmt::Error)?;
-        f.write_str(MESSAGE_PREFIX)?;
-        f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
+        write_id(f, MESSAGE_PREFIX, &self.0)
     }
 }
 
@@ -66,6 +61,19 @@ impl fmt::Debug for BackendId {
     }
 }
 
+/// The bytes of an id that is shown as a prefix and 32 hexadecimal digits.
+pub(crate) fn read_id(prefix: &str, text: &str) -> Option<[u8; LENGTH]> {
+    hex::decode(text.strip_prefix(prefix)?).ok()?.try_into().ok()
+}
+
+/// Shows an id as its prefix and 32 hexadecimal digits.
+pub(crate) fn write_id(f: &mut fmt::Formatter<'_>, prefix: &str, id: &[u8; LENGTH]) -> fmt::Result {
+    let mut digits = [0; 2 * LENGTH];
+    hex::encode_to_slice(id, &mut digits).map_err(|_| fmt::Error)?;
+    f.write_str(prefix)?;
+    f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
+}
+
 /// The id columns of several messages.
 pub(crate) fn bytes_of(ids: &[MessageId]) -> impl Iterator<Item = Vec<u8>> {
     ids.iter().map(|id| id.0.to_vec())
@@ -73,12 +81,12 @@ pub(crate) fn bytes_of(ids: &[MessageId]) -> impl Iterator<Item = Vec<u8>> {
 
 /// The bytes of an id column.
 pub(crate) fn id_bytes(bytes: Vec<u8>) -> Result<[u8; LENGTH], StoreError> {
-    bytes.try_into().map_err(|_| StoreError::corrupt("an id in the tables of messages does not have 16 bytes"))
+    bytes.try_into().map_err(|_| StoreError::corrupt("an id in the database does not have 16 bytes"))
 }
 
 /// The text of a column that holds UTF-8.
 pub(crate) fn utf8(bytes: Vec<u8>) -> Result<String, StoreError> {
-    String::from_utf8(bytes).map_err(|_| StoreError::corrupt("a name in the tables of messages is not UTF-8"))
+    String::from_utf8(bytes).map_err(|_| StoreError::corrupt("a name in the database is not UTF-8"))
 }
 
 #[cfg(test)]

@@ -19,6 +19,12 @@
 //! | [`Message`], [`Answer`] | WeChat's callbacks and what they were answered |
 //! | [`Delivery`] | what a backend still has to get |
 //! | [`LateReply`] | what came when WeChat no longer waited |
+//! | [`PaymentChange`], [`News`] | one step of a payment, and what backends are told of it |
+//! | [`Order`], [`OrderEvent`] | what is to be paid, and what happened to it |
+//! | [`Refund`] | money that goes back |
+//! | [`RefusedNotice`] | notifications of payments that were not believed |
+//! | [`PlatformCertificateRow`] | with what WeChat Pay signs |
+//! | `payment_retention` | forgetting payments that are long over |
 //! | `logins` | round trips that are over, and tickets of visitors |
 //! | `sealed_token`, `token_keys` | what travels through a browser, sealed |
 //! | `nodes` | which processes are alive |
@@ -43,6 +49,14 @@ mod master_keys;
 mod messages;
 mod migrations;
 mod nodes;
+mod order_events;
+mod orders;
+mod payment_ids;
+mod payment_retention;
+mod payments;
+mod platform_certificates;
+mod refunds;
+mod refused_notices;
 mod seal;
 mod sealed_token;
 mod settings;
@@ -60,6 +74,13 @@ pub use ids::{BackendId, MessageId, NoMessageId, NodeId};
 pub use journal::{Journal, JournalWriter, SharedAnswer, Written};
 pub use late_replies::{LateReply, LateReplyState};
 pub use messages::{Answer, MAX_LABEL_BYTES, Message, MessageFilter, MessageState, Recipient};
+pub use order_events::{MAX_EVENT_KIND_BYTES, OrderEvent};
+pub use orders::{Order, OrderFilter, OrderState};
+pub use payment_ids::{NoOrderId, NoRefundId, OrderId, RefundId};
+pub use payments::{MAX_PAY_NAME_BYTES, News, PaymentChange};
+pub use platform_certificates::PlatformCertificateRow;
+pub use refunds::{Refund, RefundState};
+pub use refused_notices::{MAX_NOTICE_REASON_BYTES, RefusedNotice};
 pub use seal::Keyring;
 pub use settings::MAX_SETTING_NAME_BYTES;
 pub use store::Store;

@@ -7,6 +7,7 @@
 mod m0001_apps_and_credentials;
 mod m0002_messages;
 mod m0003_logins;
+mod m0004_orders;
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrations {
             Box::new(m0001_apps_and_credentials::Migration),
             Box::new(m0002_messages::Migration),
             Box::new(m0003_logins::Migration),
+            Box::new(m0004_orders::Migration),
         ]
     }
 }

@@ -89,6 +89,7 @@ pub(crate) async fn everything_comes_back_as_it_was_stored(fresh: &Fresh) {
             call: vec!["/api".into(), "/日\0本".into()],
             allow: vec!["*.example.com".into()],
             msg_call: vec!["http://127.0.0.1/😀?a=1&b='\"\\".into()],
+            pay_call: vec!["/paid".into(), "https://shop.example.com/付款".into()],
             web_appid: Some("wxweb".into()),
             agentid: Some("1000002".into()),
             verify: vec!["MP_verify_a.txt:a".into(), "WW_verify_b.txt:b:c".into()],
