@@ -38,8 +38,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         within("mch_id", MAX_PAY_NAME_BYTES, mch_id)?;
-        let rows = certificates.iter().filter(|one| one.not_after > now).map(|one| certificate_row(mch_id, one));
-        let rows = &rows.collect::<Result<Vec<_>, _>>()?;
+        let mut good: Vec<_> = certificates.iter().filter(|one| one.not_after > now).collect();
+        // One order for everybody, so that two nodes cannot wait for each other.
+        good.sort_by(|one, other| one.serial.cmp(&other.serial));
+        let rows = &good.into_iter().map(|one| certificate_row(mch_id, one)).collect::<Result<Vec<_>, _>>()?;
         let mut again = OnConflict::columns([Column::MchId, Column::Serial]);
         let again = &again.update_columns([Column::NotBefore, Column::NotAfter, Column::Pem]).to_owned();
         let over = || {

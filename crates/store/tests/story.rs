@@ -1,4 +1,5 @@
-//! The same story on every database: nodes start, teams register, tokens are renewed, changes travel, callbacks are kept.
+//! The same story on every database: nodes start, teams register, tokens are renewed, changes travel, callbacks are kept,
+//! payments are decided.
 //!
 //! SQLite runs always. PostgreSQL and MariaDB need a server where the test may create databases: its URL without a
 //! database in `WECHAT_PROXY_TEST_POSTGRES` and `WECHAT_PROXY_TEST_MYSQL`; `scripts/test` starts both.
@@ -27,6 +28,18 @@ mod messages;
 mod nodes;
 #[path = "story/opening.rs"]
 mod opening;
+#[path = "story/orders.rs"]
+mod orders;
+#[path = "story/payment_retention.rs"]
+mod payment_retention;
+#[path = "story/payments.rs"]
+mod payments;
+#[path = "story/platform_certificates.rs"]
+mod platform_certificates;
+#[path = "story/refunds.rs"]
+mod refunds;
+#[path = "story/refused_notices.rs"]
+mod refused_notices;
 
 use engines::Engine;
 
@@ -61,6 +74,11 @@ async fn tell(engine: Engine) {
     Box::pin(tell_of_late_replies(&engine)).await;
     Box::pin(tell_of_nodes(&engine)).await;
     Box::pin(tell_of_logins(&engine)).await;
+    Box::pin(tell_of_payments(&engine)).await;
+    Box::pin(tell_of_orders(&engine)).await;
+    Box::pin(tell_of_refunds(&engine)).await;
+    Box::pin(tell_of_old_payments(&engine)).await;
+    Box::pin(tell_of_what_wechat_pay_says(&engine)).await;
     engine.clean().await;
 }
 
@@ -145,4 +163,46 @@ async fn tell_of_nodes(engine: &Engine) {
 async fn tell_of_logins(engine: &Engine) {
     logins::a_round_trip_is_spent_once(&engine.fresh().await).await;
     logins::a_ticket_is_taken_once_by_its_registration_in_time(&engine.fresh().await).await;
+}
+
+async fn tell_of_payments(engine: &Engine) {
+    payments::of_many_who_place_one_order_exactly_one_does(&engine.fresh().await).await;
+    payments::no_change_is_lost_among_many(&engine.fresh().await).await;
+    payments::a_change_is_written_whole_or_not_at_all(&engine.fresh().await).await;
+    payments::backends_are_told_once(&engine.fresh().await).await;
+    payments::who_asks_is_overtaken_by_who_knows(&engine.fresh().await).await;
+    payments::what_belongs_to_no_known_order_has_no_events(&engine.fresh().await).await;
+    payments::what_a_later_version_wrote_is_not_misread(&engine.fresh().await).await;
+}
+
+async fn tell_of_orders(engine: &Engine) {
+    orders::an_order_comes_back_as_it_was_stored(&engine.fresh().await).await;
+    orders::names_that_do_not_fit_are_refused(&engine.fresh().await).await;
+    orders::orders_are_listed_by_what_is_asked_for(&engine.fresh().await).await;
+    orders::pages_of_orders_follow_each_other_without_gaps(&engine.fresh().await).await;
+    orders::two_nodes_take_each_due_order_once(&engine.fresh().await).await;
+    orders::what_a_node_has_is_its_own_until_it_is_changed_let_go_or_the_node_dead(&engine.fresh().await).await;
+    orders::what_happened_is_told_in_the_order_of_time(&engine.fresh().await).await;
+    orders::what_happens_often_is_written_down_a_few_times(&engine.fresh().await).await;
+}
+
+async fn tell_of_refunds(engine: &Engine) {
+    refunds::a_refund_comes_back_as_it_was_stored(&engine.fresh().await).await;
+    refunds::refunds_are_found_by_what_they_belong_to(&engine.fresh().await).await;
+    refunds::two_nodes_take_each_due_refund_once(&engine.fresh().await).await;
+}
+
+async fn tell_of_old_payments(engine: &Engine) {
+    payment_retention::each_kind_has_its_own_time(&engine.fresh().await).await;
+    payment_retention::refunds_are_remembered_as_long_as_their_order(&engine.fresh().await).await;
+    payment_retention::old_payments_go_some_hundred_at_a_time_with_all_that_belongs_to_them(&engine.fresh().await)
+        .await;
+    payment_retention::what_changes_while_it_is_removed_is_kept_whole_or_gone(&engine.fresh().await).await;
+}
+
+async fn tell_of_what_wechat_pay_says(engine: &Engine) {
+    refused_notices::the_newest_of_each_registration_are_kept(&engine.fresh().await).await;
+    refused_notices::a_flood_leaves_no_more_than_the_bound(&engine.fresh().await).await;
+    platform_certificates::certificates_are_kept_until_they_are_over(&engine.fresh().await).await;
+    platform_certificates::nodes_that_download_at_once_agree(&engine.fresh().await).await;
 }

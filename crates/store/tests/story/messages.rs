@@ -347,7 +347,7 @@ pub(crate) async fn old_messages_go_with_all_that_belongs_to_them(fresh: &Fresh)
     }
 }
 
-async fn rows_of(fresh: &Fresh, table: &str) -> i64 {
+pub(crate) async fn rows_of(fresh: &Fresh, table: &str) -> i64 {
     let beside = fresh.beside().await;
     let sql = Statement::from_string(beside.get_database_backend(), format!("SELECT COUNT(*) FROM {table}"));
     beside.query_one_raw(sql).await.unwrap().unwrap().try_get_by_index(0).unwrap()

@@ -29,7 +29,9 @@ pub enum FeeError {
     #[error("the amount is no whole number: give it in fen, with digits only (12.34 yuan is 1234)")]
     NotAnInteger,
     /// More than [`MAX_FEE`].
-    #[error("the amount is above {MAX_FEE} fen, the limit of one payment here: amounts are in fen, not in yuan or cents")]
+    #[error(
+        "the amount is above {MAX_FEE} fen, the limit of one payment here: amounts are in fen, not in yuan or cents"
+    )]
     AboveLimit,
 }
 

@@ -149,6 +149,12 @@ impl Merchant {
     }
 }
 
+/// Takes `text` as a merchant number: digits, 8 to 10 of them today, documented as at most 32 characters.
+pub(super) fn mch_id(text: &str) -> Result<String, MerchantError> {
+    let is_number = (8..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| text.to_owned()).ok_or(MerchantError::MchId)
+}
+
 impl From<v2::Merchant> for Merchant {
     fn from(merchant: v2::Merchant) -> Self {
         Self::V2(merchant)

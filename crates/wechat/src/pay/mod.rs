@@ -12,14 +12,17 @@ mod answer;
 mod call;
 pub mod credentials;
 mod fee;
+mod fields;
 mod invocation;
 mod merchant;
 mod notice;
 mod number;
 mod order;
+mod parameters;
 mod received;
 mod refund;
 mod refusal;
+pub mod time;
 pub mod v2;
 pub mod v3;
 

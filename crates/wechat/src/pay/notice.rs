@@ -59,7 +59,9 @@ pub enum NoticeError {
         seconds: i64,
     },
     /// Signed with a key that is not known here.
-    #[error("signed with the key {0}, which is not known here: fetch the certificates, or register WeChat Pay's public key")]
+    #[error(
+        "signed with the key {0}, which is not known here: fetch the certificates, or register WeChat Pay's public key"
+    )]
     UnknownSerial(String),
     /// The signature does not fit.
     #[error("the signature is wrong: not from WeChat Pay, changed on the way, or (v2) the API key is another one")]

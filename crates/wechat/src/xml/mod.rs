@@ -15,6 +15,8 @@ mod reader;
 mod text;
 mod writer;
 
+pub(crate) use reader::read_rooted;
 pub use reader::{XmlError, read};
+pub(crate) use text::is_allowed;
 pub use writer::write;
 pub(crate) use writer::write_text;

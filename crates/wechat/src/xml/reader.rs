@@ -52,6 +52,11 @@ pub enum XmlError {
 /// # Errors
 /// [`XmlError`] when it is not well-formed, or has what the dialect does not.
 pub fn read(bytes: &[u8]) -> Result<Element<'_>, XmlError> {
+    read_rooted(bytes, ROOT)
+}
+
+/// Reads a whole document, whose root has this name: WeChat Pay also has `<root>`, inside of what it sealed.
+pub(crate) fn read_rooted<'a>(bytes: &'a [u8], name: &str) -> Result<Element<'a>, XmlError> {
     let text = str::from_utf8(trim(bytes)).map_err(|error| XmlError::Encoding(error.valid_up_to()))?;
     let mut reader = Reader { rest: text, length: text.len(), parts: 0 };
     reader.skip_between()?;
@@ -60,7 +65,7 @@ pub fn read(bytes: &[u8]) -> Result<Element<'_>, XmlError> {
     if !reader.rest.is_empty() {
         return Err(XmlError::AfterRoot(reader.position()));
     }
-    if root.name != ROOT {
+    if root.name != name {
         return Err(XmlError::Root);
     }
     Ok(root)

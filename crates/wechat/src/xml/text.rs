@@ -9,7 +9,7 @@ use std::borrow::Cow;
 const MAX_REFERENCE: usize = 12;
 
 /// Char of XML 1.0.
-pub(super) fn is_allowed(character: char) -> bool {
+pub(crate) fn is_allowed(character: char) -> bool {
     !matches!(character, '\0'..='\u{8}' | '\u{B}' | '\u{C}' | '\u{E}'..='\u{1F}' | '\u{FFFE}' | '\u{FFFF}')
 }
 
