@@ -21,10 +21,11 @@ use crate::late_replies::{self, LateReplies};
 use crate::login::Login;
 use crate::metrics::Metrics;
 use crate::node;
+use crate::payment::Payment;
 use crate::random::Random;
 use crate::records::Records;
 use crate::registrar::Registrar;
-use crate::upstream::{Hosts, Upstream};
+use crate::upstream::{ClientError, Hosts, Roots, Upstream};
 
 /// How long background work may take to end after the last connection.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -39,6 +40,8 @@ pub struct Materials {
     pub store: Store,
     /// Where WeChat is.
     pub hosts: Hosts,
+    /// Who may vouch for those hosts, and for backends.
+    pub roots: Roots,
     /// Who is let in.
     pub guard: Guard,
     /// Time.
@@ -48,11 +51,6 @@ pub struct Materials {
     /// How long records are kept.
     pub retention: Duration,
 }
-
-/// Why no client could be made.
-#[derive(Debug, thiserror::Error)]
-#[error("the TLS library cannot be set up: {0}")]
-pub struct ClientError(String);
 
 /// Everything that the proxy does. The server's edges hold one and call its parts; what the parts stand on
 /// ([`Foundation`]) is there too.
@@ -78,6 +76,8 @@ pub struct Engine {
     pub login: Login,
     /// Pages.
     pub jssdk: Jssdk,
+    /// Payment.
+    pub payment: Payment,
     /// What happened.
     pub records: Records,
     journal: JournalTask,
@@ -104,11 +104,10 @@ impl Engine {
     /// # Errors
     /// When the TLS library cannot be set up.
     pub fn new(materials: Materials) -> Result<Arc<Self>, ClientError> {
-        let Materials { store, hosts, guard, clock, random, retention } = materials;
+        let Materials { store, hosts, roots, guard, clock, random, retention } = materials;
         let metrics = Metrics::new();
-        let upstream = Upstream::new(hosts, Arc::clone(&metrics)).map_err(|error| ClientError(error.to_string()))?;
-        let backends = Backends::new(Arc::clone(&clock), Arc::clone(&metrics));
-        let backends = backends.map_err(|error| ClientError(error.to_string()))?;
+        let upstream = Upstream::new(hosts.clone(), &roots, Arc::clone(&metrics))?;
+        let backends = Backends::new(&roots, Arc::clone(&clock), Arc::clone(&metrics))?;
         let foundation = Foundation::new(store, clock, random, metrics);
         let (slots, clock) = (Arc::clone(&foundation.slots), Arc::clone(&foundation.clock));
         foundation.metrics.add_collector(Box::new(Ages { slots, clock }));
@@ -124,7 +123,10 @@ impl Engine {
             deliveries: deliveries.clone(),
             late_replies: late_replies.clone(),
         };
+        let records = Records::new(Arc::clone(&foundation), deliveries.clone(), retention);
+        let payment = Payment::new(Arc::clone(&foundation), (&hosts, roots), deliveries.clone(), records.clone())?;
         Ok(Arc::new(Self {
+            payment,
             login: Login::new(Arc::clone(&foundation), credentials.clone(), upstream.clone(), Arc::clone(&call_urls)),
             jssdk: Jssdk::new(Arc::clone(&foundation), credentials.clone()),
             upstream,
@@ -134,7 +136,7 @@ impl Engine {
             call_urls,
             late_replies,
             intake: Intake::new(Arc::clone(&foundation), ways),
-            records: Records::new(Arc::clone(&foundation), deliveries.clone(), retention),
+            records,
             deliveries,
             foundation,
             journal: JournalTask {
@@ -158,7 +160,9 @@ impl Engine {
         self.tasks.spawn(self.deliveries.clone().run(stop.clone()));
         self.tasks.spawn(late_replies::sender::run(self.late_replies.clone(), stop.clone()));
         self.tasks.spawn(self.login.clone().clean(stop.clone()));
-        self.tasks.spawn(self.records.clone().clean(stop));
+        self.tasks.spawn(self.records.clone().clean(stop.clone()));
+        self.tasks.spawn(self.payment.clone().watch(stop.clone()));
+        self.tasks.spawn(self.payment.clone().clean(stop));
         Ok(())
     }
 

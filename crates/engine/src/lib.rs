@@ -22,8 +22,9 @@
 //! 18. [`jssdk`]: signatures for web pages, and of cards.
 //! 19. [`node`]: this process among the others.
 //! 20. [`records`]: what happened, to be read and replayed.
-//! 21. [`engine`]: all of it, put together.
-//! 22. [`check`]: what may be wrong.
+//! 21. [`payment`]: orders, from what is asked for to what the team is told.
+//! 22. [`engine`]: all of it, put together.
+//! 23. [`check`]: what may be wrong.
 
 pub mod apps;
 pub mod backends;
@@ -42,6 +43,7 @@ pub mod login;
 pub mod messages;
 pub mod metrics;
 pub mod node;
+pub mod payment;
 pub mod random;
 pub mod records;
 pub mod registrar;

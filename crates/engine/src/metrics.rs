@@ -46,6 +46,9 @@ pub struct Metrics {
     backend_tries: Family<OutcomeLabels, Counter>,
     late_replies: Family<OutcomeLabels, Counter>,
     deliveries: Gauge,
+    orders: Family<OutcomeLabels, Counter>,
+    orders_undecided: Gauge,
+    notices: Family<OutcomeLabels, Counter>,
 }
 
 impl Metrics {
@@ -71,6 +74,12 @@ impl Metrics {
         registry.register("backend_tries", "Tries to bring a message to a backend by outcome", backend_tries.clone());
         registry.register("late_replies", "Replies that came late, by what became of them", late_replies.clone());
         registry.register("deliveries_pending", "Deliveries that backends still have to get", deliveries.clone());
+        let orders = Family::default();
+        let orders_undecided = Gauge::default();
+        let notices = Family::default();
+        registry.register("orders", "Orders by what became of them", orders.clone());
+        registry.register("orders_undecided", "Orders about which WeChat is still asked", orders_undecided.clone());
+        registry.register("pay_notices", "WeChat Pay's notifications by what became of them", notices.clone());
         Arc::new(Self {
             registry: std::sync::RwLock::new(registry),
             requests,
@@ -80,6 +89,9 @@ impl Metrics {
             backend_tries,
             late_replies,
             deliveries,
+            orders,
+            orders_undecided,
+            notices,
         })
     }
 
@@ -125,6 +137,21 @@ impl Metrics {
     /// Tells how many deliveries are owed.
     pub(crate) fn deliveries_pending(&self, count: u64) {
         self.deliveries.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Counts what became of an order.
+    pub(crate) fn order(&self, outcome: &'static str) {
+        self.orders.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Tells how many orders are not decided.
+    pub(crate) fn orders_undecided(&self, count: u64) {
+        self.orders_undecided.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a notification of WeChat Pay.
+    pub(crate) fn notice(&self, outcome: &'static str) {
+        self.notices.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// Everything in the OpenMetrics text format.

@@ -116,6 +116,12 @@ impl Records {
         Self { foundation, deliveries, retention: retention.max(KEPT_AT_LEAST) }
     }
 
+    /// How long records of messages are kept.
+    #[must_use]
+    pub fn retention(&self) -> Duration {
+        self.retention
+    }
+
     /// Up to `limit` messages, the newest first, after `after` (the last id of the page before). `None`: that one is no longer
     /// kept, so nobody knows what comes after it.
     ///

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use store::{App, PreviousKey, Removed, Secrets, Settings, StoreError, Timestamp};
 use wechat::Errcode;
 
+use crate::apps::merchants::{self, MerchantProblem};
 use crate::apps::parameters::{Change, ListField, PlainField, Registration, Rotation, SecretField};
 use crate::credential_error::CredentialError;
 use crate::credentials::decide::same;
@@ -56,6 +57,9 @@ pub enum RegisterError {
     /// WeChat did not confirm appid and secret.
     #[error("nothing was stored, because appid and secret could not be confirmed: {0}")]
     Unconfirmed(#[from] CredentialError),
+    /// What is registered of a merchant does not fit together.
+    #[error("nothing was stored: {0}")]
+    Merchant(#[from] MerchantProblem),
     /// The database refused.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -181,6 +185,7 @@ impl Registrar {
             api_key = Some(self.rotate(&mut app, rotation, now));
         }
         registration.apply(&mut app, now);
+        merchants::check(&app)?;
         let secret_changed = !same(&app.secrets.secret, &registration.secret);
         app.secrets.secret = registration.secret.clone();
         app.secret_checked_at = confirmed.checked_at(now).or(app.secret_checked_at.filter(|_| !secret_changed));
@@ -333,6 +338,7 @@ fn list_place(settings: &mut Settings, field: ListField) -> &mut Vec<String> {
         ListField::Call => &mut settings.call,
         ListField::Allow => &mut settings.allow,
         ListField::MsgCall => &mut settings.msg_call,
+        ListField::PayCall => &mut settings.pay_call,
         ListField::Verify => &mut settings.verify,
     }
 }

@@ -7,8 +7,13 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, DATE};
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use secrecy::ExposeSecret;
 use url::Url;
 use wechat::calls::{AnswerError, Call, Host};
+use wechat::pay::credentials::ClientCertificate;
 
 use crate::metrics::Metrics;
 
@@ -32,6 +37,8 @@ pub struct Hosts {
     pub open: Url,
     /// WeChat Pay: `https://api.mch.weixin.qq.com`.
     pub pay: Url,
+    /// Where WeChat Pay is asked when no connection to `pay` comes about: `https://api2.mch.weixin.qq.com`.
+    pub pay_backup: Option<Url>,
 }
 
 impl Hosts {
@@ -103,12 +110,12 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// A client for these hosts. TLS trusts Mozilla's roots, which are built in: no ca-certificates package is needed.
+    /// A client for these hosts, which trusts these roots.
     ///
     /// # Errors
     /// When the TLS library cannot be set up.
-    pub fn new(hosts: Hosts, metrics: Arc<Metrics>) -> Result<Self, reqwest::Error> {
-        Ok(Self { client: bounded_client()?, hosts, metrics })
+    pub fn new(hosts: Hosts, roots: &Roots, metrics: Arc<Metrics>) -> Result<Self, ClientError> {
+        Ok(Self { client: bounded_client(roots, None, CALL_TIMEOUT)?, hosts, metrics })
     }
 
     /// Sends `call` and reads the answer's body, whatever WeChat says in it.
@@ -210,7 +217,7 @@ fn classify(error: &reqwest::Error, host: String) -> UpstreamError {
 }
 
 /// The root cause alone: the outer layers of the text repeat the URL, which holds secrets.
-fn innermost(error: &reqwest::Error) -> String {
+pub(crate) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -224,30 +231,68 @@ pub(crate) fn host_name(base: &Url) -> String {
     base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// TLS with Mozilla's roots, which are built in.
+/// Who may vouch for WeChat's hosts.
+#[derive(Clone)]
+pub struct Roots(Arc<RootCertStore>);
+
+impl Roots {
+    /// Mozilla's roots, which are built in (no ca-certificates package is needed), and `more`: those of a relay or a sandbox.
+    ///
+    /// # Errors
+    /// When one of them is no certificate of an authority.
+    pub fn with(more: &[CertificateDer<'static>]) -> Result<Self, ClientError> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        for certificate in more {
+            roots.add(certificate.clone()).map_err(|error| ClientError(error.to_string()))?;
+        }
+        Ok(Self(Arc::new(roots)))
+    }
+}
+
+/// Why no client could be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the TLS library cannot be set up: {0}")]
+pub struct ClientError(String);
+
+impl From<rustls::Error> for ClientError {
+    fn from(error: rustls::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// TLS that trusts these roots and, if the other side asks, shows this certificate.
 ///
 /// # Errors
-/// When the TLS library refuses its own defaults.
-pub(crate) fn tls_config() -> Result<rustls::ClientConfig, rustls::Error> {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+/// When the TLS library refuses its own defaults, or the certificate.
+pub(crate) fn tls_config(
+    roots: &Roots,
+    certificate: Option<&ClientCertificate>,
+) -> Result<rustls::ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+    let config = config.with_root_certificates(Arc::clone(&roots.0));
+    let Some(certificate) = certificate else { return Ok(config.with_no_client_auth()) };
+    let chain = certificate.chain().iter().map(|der| CertificateDer::from(der.clone())).collect();
+    let pem = certificate.key().to_pem();
+    let key = PrivateKeyDer::from_pem_slice(pem.expose_secret().as_bytes());
+    let key = key.map_err(|_| rustls::Error::General("the key of the certificate cannot be read".to_owned()))?;
+    config.with_client_auth_cert(chain, key)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that builds such clients, with limits on every wait")]
-fn bounded_client() -> Result<reqwest::Client, reqwest::Error> {
-    let mut builder = reqwest::Client::builder();
-    if let Ok(tls) = tls_config() {
-        builder = builder.tls_backend_preconfigured(tls);
-    }
-    builder
+pub(crate) fn bounded_client(
+    roots: &Roots,
+    certificate: Option<&ClientCertificate>,
+    timeout: Duration,
+) -> Result<reqwest::Client, ClientError> {
+    let builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls_config(roots, certificate)?)
         .user_agent(concat!("wechat-proxy/", env!("CARGO_PKG_VERSION")))
         // A proxy named in the environment is not asked: what the engine does follows from its configuration alone.
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(CALL_TIMEOUT)
-        .pool_idle_timeout(Duration::from_secs(60))
-        .build()
+        .timeout(timeout)
+        .pool_idle_timeout(Duration::from_secs(60));
+    builder.build().map_err(|error| ClientError(error.to_string()))
 }

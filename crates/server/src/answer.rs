@@ -14,15 +14,22 @@ use engine::backends::CallProblem;
 use engine::credential_error::CredentialError;
 use engine::guard::Denied;
 use engine::intake::{IntakeError, Refused};
+use engine::payment::signed_link::LinkProblem;
 use engine::registrar::RegisterError;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use store::StoreError;
 use wechat::ApiError;
+use wechat::pay::Refusal;
+
+use crate::payment;
 
 /// What WeChat's own API says of its answers.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// For scripts.
+pub const JAVASCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
 
 /// Tokens are nobody's to keep.
 pub const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -111,6 +118,27 @@ pub enum Error {
         "no such ticket: it was used before, is older than five minutes, or is another registration's; log in again"
     )]
     UnknownTicket,
+    /// WeChat Pay's refusal, in its own shape.
+    #[error("{0}")]
+    PayRefused(Box<Refusal>),
+    /// The registration has no merchant that can be paid.
+    #[error("{0}")]
+    NoMerchant(String),
+    /// The number belongs to another order or refund.
+    #[error("{0}")]
+    OtherOrder(String),
+    /// The order is paid or closed.
+    #[error("{0}")]
+    OrderOver(String),
+    /// Whether WeChat Pay did it is not known.
+    #[error("{0}")]
+    OutcomeUnknown(String),
+    /// No such order or refund.
+    #[error("no such order or refund of this registration is known, here or at WeChat Pay")]
+    UnknownOrder,
+    /// The link to an order is not the team's.
+    #[error("{0}")]
+    LinkNotSigned(LinkProblem),
     /// The proxy's own fault.
     #[error("wechat-proxy failed inside ({0}); its log says more under this request id")]
     Internal(&'static str),
@@ -175,6 +203,13 @@ impl Error {
             Self::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, -10025),
             Self::UnknownMessage => (StatusCode::NOT_FOUND, -10026),
             Self::UnknownTicket => (StatusCode::NOT_FOUND, -10027),
+            Self::PayRefused(_) => (StatusCode::OK, -10028),
+            Self::NoMerchant(_) => (StatusCode::BAD_REQUEST, -10029),
+            Self::OtherOrder(_) => (StatusCode::CONFLICT, -10030),
+            Self::OrderOver(_) => (StatusCode::CONFLICT, -10031),
+            Self::OutcomeUnknown(_) => (StatusCode::GATEWAY_TIMEOUT, -10032),
+            Self::UnknownOrder => (StatusCode::NOT_FOUND, -10033),
+            Self::LinkNotSigned(_) => (StatusCode::FORBIDDEN, -10034),
         };
         Form { status, errcode, retry_after: self.retry_after() }
     }
@@ -186,7 +221,9 @@ impl Error {
             | Self::Denied(Denied::TooManyFailures { retry_in } | Denied::TooManyRequests { retry_in }) => {
                 Some(*retry_in)
             }
-            Self::TimedOut(_) | Self::Store(_) | Self::NotReady => Some(Duration::from_secs(1)),
+            Self::TimedOut(_) | Self::OutcomeUnknown(_) | Self::Store(_) | Self::NotReady => {
+                Some(Duration::from_secs(1))
+            }
             _ => None,
         }
     }
@@ -207,7 +244,10 @@ impl IntoResponse for Error {
             tracing::warn!(errcode = form.errcode, status = form.status.as_u16(), error = %self, "request failed");
         }
         let told = Told { errcode: form.errcode, errmsg: self.errmsg().into() };
-        let body = json!({"errcode": told.errcode, "errmsg": &*told.errmsg}).to_string();
+        let body = match &self {
+            Self::PayRefused(refusal) => payment::refused(refusal, told.errcode).to_string(),
+            _ => json!({"errcode": told.errcode, "errmsg": &*told.errmsg}).to_string(),
+        };
         let mut response = json_bytes(Bytes::from(body));
         response.extensions_mut().insert(told);
         *response.status_mut() = form.status;
@@ -289,6 +329,7 @@ impl From<RegisterError> for Error {
                 retry_in,
             },
             RegisterError::Unconfirmed(error) => error.into(),
+            RegisterError::Merchant(_) => Self::BadParameters(error.to_string()),
             RegisterError::OtherAppid { .. } | RegisterError::Busy => Self::Conflict(error.to_string()),
             RegisterError::Store(error) => error.into(),
         }

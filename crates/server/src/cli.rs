@@ -37,6 +37,9 @@ pub enum Command {
     /// List, show and replay WeChat's messages, in the database itself
     #[command(subcommand)]
     Message(MessageCommand),
+    /// List and show orders, in the database itself
+    #[command(subcommand)]
+    Order(OrderCommand),
     /// Find out what is wrong: database, WeChat's hosts, clock, the accounts' secrets and IP allow lists
     Check,
 }
@@ -140,6 +143,59 @@ pub struct MessageFilter {
     pub limit: Option<String>,
 }
 
+/// What can be done with orders.
+#[derive(Debug, Subcommand)]
+pub enum OrderCommand {
+    /// List orders, the newest first
+    List(OrderFilter),
+    /// Show one order with its history, refunds and deliveries
+    Show {
+        /// Its id (ord_…) or its out_trade_no
+        id: String,
+    },
+}
+
+/// Which orders are listed.
+#[derive(Debug, Default, Args)]
+pub struct OrderFilter {
+    /// Of this registration
+    #[arg(long)]
+    pub key: Option<String>,
+    /// Of this account
+    #[arg(long)]
+    pub appid: Option<String>,
+    /// Of this merchant
+    #[arg(long)]
+    pub mch_id: Option<String>,
+    /// With this number of yours
+    #[arg(long)]
+    pub out_trade_no: Option<String>,
+    /// With this number of WeChat's
+    #[arg(long)]
+    pub transaction_id: Option<String>,
+    /// In this state: placing, unpaid, paid, refunded, closed, refused
+    #[arg(long)]
+    pub state: Option<String>,
+    /// Of this trade_type: JSAPI, NATIVE, APP, MWEB
+    #[arg(long = "type", value_name = "TYPE")]
+    pub trade_type: Option<String>,
+    /// By this payer
+    #[arg(long)]
+    pub openid: Option<String>,
+    /// Made since then, Unix seconds
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Made before then, Unix seconds
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// After this one: the last id of the page before
+    #[arg(long, value_name = "ID")]
+    pub after: Option<String>,
+    /// So many at most [default: 50]
+    #[arg(long)]
+    pub limit: Option<String>,
+}
+
 /// The options of `serve`. All are texts here, so that flags, environment and file are judged by the same rules.
 #[derive(Default, Args)]
 pub struct Options {
@@ -176,9 +232,15 @@ pub struct Options {
     /// WeChat Pay [default: https://api.mch.weixin.qq.com]
     #[arg(long, global = true, value_name = "URL")]
     pub pay_url: Option<String>,
+    /// Asked when no connection to WeChat Pay comes about [default: https://api2.mch.weixin.qq.com, for the default of --pay-url]
+    #[arg(long, global = true, value_name = "URL")]
+    pub pay_backup_url: Option<String>,
     /// WeCom's API host [default: https://qyapi.weixin.qq.com]
     #[arg(long, global = true, value_name = "URL")]
     pub qyapi_url: Option<String>,
+    /// Certificates (PEM) of authorities that may vouch for WeChat's hosts and for backends, besides the public ones
+    #[arg(long, global = true, value_name = "FILE")]
+    pub trust_cert: Option<String>,
     /// No api keys on a public or LAN address, for a network that is trusted as a whole
     #[arg(long, global = true, action = ArgAction::SetTrue)]
     pub open: bool,

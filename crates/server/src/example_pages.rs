@@ -12,8 +12,9 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use engine::Engine;
+use engine::apps::app_path;
 use engine::guard::Caller;
-use engine::login::{Verified, app_path};
+use engine::login::Verified;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Uri};
 

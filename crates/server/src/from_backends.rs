@@ -1,5 +1,5 @@
 //! Teams' own servers: `/app/KEY`, `/api`, `/qyapi`, `/jsapi`, `/qyjsapi`, `/js/card`, `/auth/user`,
-//! `/qyauth/user`.
+//! `/qyauth/user`, `/pay` with `/query`, `/close`, `/refund`, `/refund/query`.
 //!
 //! One layer guards them all: it finds the registration and checks the api_key (when public) and the scope. A handler
 //! gets the registration only from that layer, so it cannot be reached without it.
@@ -24,6 +24,7 @@ use crate::answer::{Error, json_bytes, json_of};
 use crate::app_path::AppPath;
 use crate::client_address::ClientAddress;
 use crate::parameters::Parameters;
+use crate::payment;
 
 /// The routes of this audience.
 pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
@@ -38,6 +39,11 @@ pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
         .route("/app/{key}/js/card", get(card).post(card))
         .route("/app/{key}/auth/user", get(visitor).post(visitor))
         .route("/app/{key}/qyauth/user", get(visitor).post(visitor))
+        .route("/app/{key}/pay", get(payment::order).post(payment::order))
+        .route("/app/{key}/pay/query", get(payment::query).post(payment::query))
+        .route("/app/{key}/pay/close", get(payment::close).post(payment::close))
+        .route("/app/{key}/pay/refund", get(payment::refund).post(payment::refund))
+        .route("/app/{key}/pay/refund/query", get(payment::query_refund).post(payment::query_refund))
         .route_layer(from_fn_with_state(Arc::clone(engine), guard))
 }
 

@@ -11,6 +11,7 @@ use engine::Engine;
 use engine::apps::Registration;
 use engine::apps::view::View;
 use engine::guard::Caller;
+use engine::payment::records::{MOST_REFUSED, OrderRecord};
 use engine::records::Record;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -22,9 +23,13 @@ use crate::answer::{Error, json_of};
 use crate::client_address::ClientAddress;
 use crate::message_filter::{self, MessagePage};
 use crate::parameters::Parameters;
+use crate::payment::order_filter::{self, OrderPage};
 
 /// How many registrations one page of the list holds, unless `limit` says less.
 const PAGE: u64 = 500;
+
+/// How many refused notifications are listed, unless `limit` says otherwise.
+const REFUSED_PAGE: u64 = 50;
 
 /// The routes of this audience.
 pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
@@ -35,6 +40,9 @@ pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
         .route("/admin/messages", get(list_messages))
         .route("/admin/messages/{id}", get(show_message))
         .route("/admin/messages/{id}/replay", post(replay_message))
+        .route("/admin/orders", get(list_orders))
+        .route("/admin/orders/{id}", get(show_order))
+        .route("/admin/pay/refused", get(list_refused_notices))
         .route("/metrics", get(metrics))
         .route_layer(from_fn_with_state(Arc::clone(engine), guard))
 }
@@ -147,6 +155,36 @@ async fn replay_message(
     }
     tracing::info!(%id, "a message is replayed");
     Ok(json_of(&json!({"success": true, "id": id.to_string()})))
+}
+
+/// `{"orders":[…],"next":ID}`: `next` is there when more may follow; give it as `after`.
+async fn list_orders(State(engine): State<Arc<Engine>>, parameters: Parameters) -> Result<Response, Error> {
+    let page = OrderPage::read(|name| parameters.value(name).map(str::to_owned)).map_err(Error::BadParameters)?;
+    let orders = engine.payment.orders(&page.filter, page.after, page.limit).await?.ok_or(Error::UnknownOrder)?;
+    let is_full = u64::try_from(orders.len()).is_ok_and(|count| count == page.limit);
+    let next = orders.last().filter(|_| is_full).map(OrderRecord::id);
+    Ok(json_of(&json!({"orders": orders, "next": next})))
+}
+
+/// By its id (`ord_…`) or its out_trade_no.
+async fn show_order(State(engine): State<Arc<Engine>>, Name(id): Name) -> Result<Response, Error> {
+    let id = match order_filter::id(&id) {
+        Ok(id) => id,
+        Err(_) => engine.payment.find(&id).await?.ok_or(Error::UnknownOrder)?,
+    };
+    let record = engine.payment.show(id).await?.ok_or(Error::UnknownOrder)?;
+    Ok(json_of(&record))
+}
+
+/// `{"refused":[…]}`: the newest notifications of WeChat Pay that were not believed, or did not fit; `key=`, `limit=`.
+async fn list_refused_notices(State(engine): State<Arc<Engine>>, parameters: Parameters) -> Result<Response, Error> {
+    let limit = match parameters.value("limit").map(str::parse) {
+        None => REFUSED_PAGE,
+        Some(Ok(limit @ 1..=MOST_REFUSED)) => limit,
+        Some(_) => return Err(Error::BadParameters(format!("limit is a number from 1 to {MOST_REFUSED}"))),
+    };
+    let refused = engine.payment.refused_notices(parameters.value("key"), limit).await?;
+    Ok(json_of(&json!({"refused": refused})))
 }
 
 async fn metrics(State(engine): State<Arc<Engine>>) -> Result<Response, Error> {

@@ -1,8 +1,10 @@
-//! Visitors' browsers: login (`/auth`, `/auth/info`, `/qyauth`, `/qyauth/info`) and scripts of pages (`/js/config`,
-//! `/qyjs/config`). What a stranger's browser can reach of a registration is in this file.
+//! Visitors' browsers: login (`/auth`, `/auth/info`, `/qyauth`, `/qyauth/info`), scripts of pages (`/js/config`,
+//! `/qyjs/config`), and orders to be paid (`/pay/qrcode`, `/pay/js`). What a stranger's browser can reach of a registration is
+//! in this file.
 //!
 //! One layer finds the registration and checks its scope; where a visitor may be led, and for which pages is signed, the
-//! engine checks against the hosts that the registration allows. Where a person reads the answer, an error is a page.
+//! engine checks against the hosts that the registration allows; an order needs the team's signature. Where a person reads the
+//! answer, an error is a page.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,7 +27,7 @@ use crate::app_path::AppPath;
 use crate::client_address::ClientAddress;
 use crate::login::Begin;
 use crate::parameters::Parameters;
-use crate::{js_config, login, registration};
+use crate::{cross_origin, js_config, login, payment, registration};
 
 /// The routes of this audience.
 pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
@@ -36,6 +38,8 @@ pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
         .route("/app/{key}/qyauth/info", get(log_in).post(log_in))
         .route("/app/{key}/js/config", get(config).post(config).options(preflight))
         .route("/app/{key}/qyjs/config", get(corp_config).post(corp_config).options(preflight))
+        .route("/app/{key}/pay/qrcode", get(payment::qrcode).post(payment::qrcode))
+        .route("/app/{key}/pay/js", get(payment::js).post(payment::js).options(preflight))
         .route_layer(from_fn_with_state(Arc::clone(engine), guard))
 }
 
@@ -116,5 +120,5 @@ async fn corp_config(
 
 /// What a browser asks before a script of another origin sends more than a simple request (Fetch standard, "CORS-preflight").
 async fn preflight(State(engine): State<Arc<Engine>>, Extension(registered): App, headers: HeaderMap) -> Response {
-    js_config::preflight(&engine, &registered, &headers)
+    cross_origin::preflight(&engine, &registered, &headers)
 }

@@ -1,5 +1,5 @@
-//! WeChat: `/app/KEY/msg`, `/app/KEY/msg/json`. One layer finds the registration; what proves that a request is WeChat's is
-//! its signature, which the engine's intake checks before anything else happens.
+//! WeChat: `/app/KEY/msg`, `/app/KEY/msg/json`, and WeChat Pay: `/pay/notify`, `/pay/refund/notify`. One layer finds the
+//! registration; what proves that a request is WeChat's is its signature, which the engine checks before anything else happens.
 //!
 //! Also called by: whoever enters the callback URL in the account's console, and sees the text of an error there.
 
@@ -10,7 +10,7 @@ use axum::Router;
 use axum::extract::{Extension, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use bytes::Bytes;
 use engine::Engine;
 use engine::apps::Registered;
@@ -18,11 +18,13 @@ use engine::guard::Caller;
 use engine::intake::{IntakeError, Received, Reply};
 use engine::messages::content_type_of;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use wechat::pay::NoticeKind;
 
 use crate::answer::{Error, NO_STORE};
 use crate::app_path::AppPath;
 use crate::client_address::ClientAddress;
 use crate::parameters::{Parameters, read};
+use crate::payment;
 use crate::registration;
 
 /// The largest callback, in bytes. WeChat's have some KiB.
@@ -36,6 +38,8 @@ pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
     Router::new()
         .route("/app/{key}/msg", get(check_url).post(xml))
         .route("/app/{key}/msg/json", get(check_url).post(json))
+        .route("/app/{key}/pay/notify", post(paid))
+        .route("/app/{key}/pay/refund/notify", post(refunded))
         .route_layer(from_fn_with_state(Arc::clone(engine), guard))
 }
 
@@ -86,6 +90,38 @@ async fn receive(engine: &Engine, app: &Arc<Registered>, json: bool, request: Re
         Reply::Body(body) => body,
     };
     Ok(([(CONTENT_TYPE, content_type_of(&body)), (CACHE_CONTROL, NO_STORE)], body).into_response())
+}
+
+async fn paid(
+    State(engine): State<Arc<Engine>>,
+    Extension(app): App,
+    client: ClientAddress,
+    request: Request,
+) -> Response {
+    notified(&engine, &app, NoticeKind::Payment, client, request).await
+}
+
+async fn refunded(
+    State(engine): State<Arc<Engine>>,
+    Extension(app): App,
+    client: ClientAddress,
+    request: Request,
+) -> Response {
+    notified(&engine, &app, NoticeKind::Refund, client, request).await
+}
+
+/// Whatever becomes of it is said in the form that WeChat Pay reads.
+async fn notified(
+    engine: &Engine,
+    app: &Arc<Registered>,
+    kind: NoticeKind,
+    ClientAddress(client): ClientAddress,
+    request: Request,
+) -> Response {
+    let headers = request.headers().clone();
+    let body = tokio::time::timeout(BODY_TIMEOUT, read(request.into_body(), MAX_BODY)).await;
+    let body = body.unwrap_or(Err(Error::BadBody("the body did not arrive within 5 s; send it again")));
+    payment::notices::answer(engine, app, kind, client, &headers, body).await
 }
 
 fn received(request: &Request, json: bool, body: Bytes) -> Result<Received, Error> {

@@ -60,7 +60,11 @@ fn state(text: &str) -> Result<store::MessageState, String> {
     known.ok_or_else(|| format!("state is one of {}", STATES.map(|(name, _)| name).join(", ")))
 }
 
-fn moment(name: &str, text: &str) -> Result<Timestamp, String> {
+/// Reads Unix seconds.
+///
+/// # Errors
+/// A sentence.
+pub(crate) fn moment(name: &str, text: &str) -> Result<Timestamp, String> {
     let seconds: Result<i64, _> = text.parse();
     seconds.map(Timestamp::from_seconds).map_err(|_| format!("{name} is a number of Unix seconds"))
 }

@@ -8,6 +8,7 @@ use engine::clock::{Clock, SystemClock};
 use engine::engine::Materials;
 use engine::guard::{Guard, Mode, hash_admin_token};
 use engine::random::{OsRandom, Random, secret_key};
+use engine::upstream::{ClientError, Roots};
 use secrecy::{ExposeSecret, SecretString};
 use store::{Store, StoreError};
 use tokio::net::TcpListener;
@@ -119,15 +120,17 @@ fn engine(
     admin_token: Option<[u8; 32]>,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<Engine>, StartError> {
+    let client = |error: ClientError| StartError::Client(error.to_string());
     let materials = Materials {
         store,
         hosts: config.hosts.clone(),
+        roots: Roots::with(&config.trusted).map_err(client)?,
         guard: Guard::new(config.mode, admin_token),
         clock,
         random: Arc::new(OsRandom),
         retention: config.retention,
     };
-    Engine::new(materials).map_err(|error| StartError::Client(error.to_string()))
+    Engine::new(materials).map_err(client)
 }
 
 /// The hash of the admin token of a public server, and the token itself when it is new.

@@ -118,6 +118,7 @@ fields! {
         Call = "call",
         Allow = "allow",
         MsgCall = "msg_call",
+        PayCall = "pay_call",
         Verify = "verify",
     }
 }
@@ -283,7 +284,7 @@ impl Reader<'_> {
     fn list(&mut self, name: &'static str, field: ListField) -> Vec<String> {
         let given: Vec<&str> =
             self.pairs.iter().filter(|(n, v)| n == name && !v.is_empty()).map(|(_, v)| &**v).collect();
-        let most = if field == ListField::MsgCall { MAX_CALLS } else { MAX_REPEATED };
+        let most = if matches!(field, ListField::MsgCall | ListField::PayCall) { MAX_CALLS } else { MAX_REPEATED };
         if given.len() > most {
             self.problem(name, format!("is given more than {most} times"));
             return Vec::new();

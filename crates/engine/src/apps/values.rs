@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use store::{PayVersion, TokenMode};
 use wechat::Appid;
 use wechat::envelope::EncodingAesKey;
+use wechat::pay::credentials::{Apiv3Key, MchKey, MerchantSerial, PrivateKey, PublicKey, WrongCredential};
 
 use super::allowed_host::AllowedHost;
 use super::parameters::{ListField, PlainField, SecretField};
@@ -70,15 +71,14 @@ pub(super) fn plain_value(field: PlainField, text: &str) -> Result<String, Strin
         PlainField::ServerIp if IpAddr::from_str(text).is_err() => {
             Err("is the IP address that WeChat Pay is told as the caller's".to_owned())
         }
-        PlainField::MchSerial if text.len() > 64 || !text.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-            Err("is the serial number of the merchant's certificate, 40 letters and digits".to_owned())
+        PlainField::MchSerial => {
+            MerchantSerial::parse(text).map(|serial| serial.as_str().to_owned()).map_err(|error| told(&error))
         }
         PlainField::PayKeyId if text.len() > 128 || !is_printable(text) => {
             Err("is the id of WeChat Pay's public key, like PUB_KEY_ID_…".to_owned())
         }
-        PlainField::PayPublicKey if text.len() > MAX_PEM || !is_pem_or_base64(text) => {
-            Err("is WeChat Pay's public key in PEM".to_owned())
-        }
+        PlainField::PayPublicKey if text.len() > MAX_PEM => Err("is longer than a key can be".to_owned()),
+        PlainField::PayPublicKey => PublicKey::parse(text).map(|key| key.to_pem()).map_err(|error| told(&error)),
         PlainField::WebAppid if Appid::parse(text).is_err() => {
             Err("is the appid of a website application of the open platform, like wx0123456789abcdef".to_owned())
         }
@@ -90,34 +90,48 @@ pub(super) fn plain_value(field: PlainField, text: &str) -> Result<String, Strin
 }
 
 pub(super) fn secret_value(field: SecretField, text: &str) -> Result<SecretString, String> {
-    let good = match field {
-        SecretField::Token => text.len() <= 64 && is_printable(text),
-        SecretField::Aes => EncodingAesKey::parse(text).is_ok(),
-        SecretField::MchKey => text.len() <= 128 && is_printable(text),
-        SecretField::WebSecret => app_secret(text).is_ok(),
-        SecretField::Apiv3Key => text.len() == 32 && is_printable(text),
-        SecretField::MchPrivateKey | SecretField::MchCert => text.len() <= MAX_PEM && is_pem_or_base64(text),
+    let wrong = match field {
+        SecretField::Token if text.len() > 64 || !is_printable(text) => {
+            "is the Token of the message settings, at most 64 printable characters".to_owned()
+        }
+        SecretField::Aes if EncodingAesKey::parse(text).is_err() => {
+            "is the EncodingAESKey of the message settings: 43 letters and digits".to_owned()
+        }
+        SecretField::WebSecret if app_secret(text).is_err() => {
+            "is the AppSecret of the website application, at most 256 printable characters".to_owned()
+        }
+        SecretField::MchPrivateKey | SecretField::MchCert if text.len() > MAX_PEM => {
+            "is longer than a key or certificate can be".to_owned()
+        }
+        SecretField::MchKey => match MchKey::parse(text) {
+            Ok(_) => return Ok(text.into()),
+            Err(error) => told(&error),
+        },
+        SecretField::Apiv3Key => match Apiv3Key::parse(text) {
+            Ok(_) => return Ok(text.into()),
+            Err(error) => told(&error),
+        },
+        // Stored in one form, however it was pasted.
+        SecretField::MchPrivateKey => match PrivateKey::parse(text) {
+            Ok(key) => return Ok(key.to_pem()),
+            Err(error) => told(&error),
+        },
+        // The password of a p12 file is the mch_id, which may be registered already: looked at with all the rest.
+        SecretField::Token | SecretField::Aes | SecretField::WebSecret | SecretField::MchCert => return Ok(text.into()),
     };
-    if good {
-        return Ok(text.into());
-    }
-    Err(match field {
-        SecretField::Token => "is the Token of the message settings, at most 64 printable characters",
-        SecretField::Aes => "is the EncodingAESKey of the message settings: 43 letters and digits",
-        SecretField::WebSecret => "is the AppSecret of the website application, at most 256 printable characters",
-        SecretField::MchKey => "is the merchant's API v2 key, at most 128 printable characters",
-        SecretField::Apiv3Key => "is the merchant's APIv3 key: exactly 32 characters",
-        SecretField::MchPrivateKey => "is the merchant's private key (apiclient_key.pem) in PEM",
-        SecretField::MchCert => "is the merchant's certificate and key, in PEM or as base64 of apiclient_cert.p12",
-    }
-    .to_owned())
+    Err(wrong)
+}
+
+/// The text continues the name of the parameter: "mch_private_key: this is …, but … belongs here".
+fn told(error: &WrongCredential) -> String {
+    format!("cannot be used: {error}")
 }
 
 pub(super) fn list_value(field: ListField, text: &str) -> Result<String, String> {
     match field {
         ListField::Call => Scope::parse(text).map(|scope| scope.as_str().to_owned()).map_err(str::to_owned),
         ListField::Allow => AllowedHost::parse(text).map(|host| host.to_string()).map_err(str::to_owned),
-        ListField::MsgCall => backend_url(text),
+        ListField::MsgCall | ListField::PayCall => backend_url(text),
         ListField::Verify => verify_file(text),
     }
 }
@@ -151,8 +165,4 @@ fn verify_file(text: &str) -> Result<String, String> {
 
 fn is_printable(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_graphic())
-}
-
-fn is_pem_or_base64(text: &str) -> bool {
-    text.bytes().all(|b| b.is_ascii_graphic() || matches!(b, b' ' | b'\n' | b'\r' | b'\t'))
 }

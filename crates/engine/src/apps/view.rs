@@ -54,6 +54,7 @@ pub struct View<'a> {
     call: &'a [String],
     allow: &'a [String],
     msg_call: &'a [String],
+    pay_call: &'a [String],
     /// What becomes of WeChat's messages.
     callbacks: &'static str,
     /// Seconds until the registration deletes itself.
@@ -113,6 +114,7 @@ impl<'a> View<'a> {
             call: &settings.call,
             allow: &settings.allow,
             msg_call: &settings.msg_call,
+            pay_call: &settings.pay_call,
             callbacks: match (&secrets.token, &secrets.aes) {
                 (None, _) => "not verified: no token is registered, so WeChat's messages pass on as they come",
                 (Some(_), None) => "verified; encrypted ones pass on as they come, because no aes is registered",

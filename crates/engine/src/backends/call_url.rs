@@ -130,6 +130,23 @@ impl CallUrls {
         Ok(calls)
     }
 
+    /// Who is told of a payment: whom the request names. None: whom the registration names, then.
+    ///
+    /// # Errors
+    /// [`CallProblem`].
+    pub fn of_payment(&self, requested: &[&str], registered: &Registered) -> Result<Vec<String>, CallProblem> {
+        if requested.len() > MAX_CALLS {
+            return Err(CallProblem::TooMany);
+        }
+        let mut calls = Vec::with_capacity(requested.len());
+        for text in requested {
+            let url = self.url(text, calls.len() + 1)?;
+            self.check(&url, &registered.allowed_hosts)?;
+            calls.push(without_fragment(url));
+        }
+        Ok(calls)
+    }
+
     /// The page that a link leads its visitor to. A site has few: what was checked once is remembered with the registration.
     ///
     /// # Errors

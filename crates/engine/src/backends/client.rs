@@ -21,7 +21,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use percent_encoding::percent_decode_str;
 
 use super::{NotTaken, Taken};
-use crate::upstream::{CONNECT_TIMEOUT, tls_config};
+use crate::upstream::{CONNECT_TIMEOUT, Roots, tls_config};
 
 /// The largest answer of a backend that is read, in bytes. Replies are far smaller.
 const MAX_ANSWER: usize = 256 * 1024;
@@ -39,12 +39,13 @@ pub(super) struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>)
 impl HttpClient {
     /// # Errors
     /// When the TLS library cannot be set up.
-    pub(super) fn new() -> Result<Self, rustls::Error> {
+    pub(super) fn new(roots: &Roots) -> Result<Self, rustls::Error> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_connect_timeout(Some(CONNECT_TIMEOUT));
         http.set_nodelay(true);
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls_config()?).https_or_http().enable_http1();
+        let https =
+            HttpsConnectorBuilder::new().with_tls_config(tls_config(roots, None)?).https_or_http().enable_http1();
         let mut client = Client::builder(TokioExecutor::new());
         client.pool_idle_timeout(IDLE).pool_timer(TokioTimer::new());
         Ok(Self(client.build(https.wrap_connector(http))))

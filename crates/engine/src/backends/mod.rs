@@ -25,6 +25,7 @@ use self::client::HttpClient;
 use self::health::{Health, NotTried};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::upstream::Roots;
 use crate::webhook::WebhookKeys;
 
 /// Standard Webhooks' headers, and the count of tries.
@@ -138,8 +139,8 @@ impl Backends {
     ///
     /// # Errors
     /// When the TLS library cannot be set up.
-    pub fn new(clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Self, rustls::Error> {
-        Ok(Self { client: HttpClient::new()?, health: Arc::default(), clock, metrics })
+    pub fn new(roots: &Roots, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Self, rustls::Error> {
+        Ok(Self { client: HttpClient::new(roots)?, health: Arc::default(), clock, metrics })
     }
 
     /// Which backend a URL names: everything but its query.

@@ -250,7 +250,7 @@ mod tests {
     use crate::clock::ManualClock;
     use crate::metrics::Metrics;
     use crate::random::OsRandom;
-    use crate::upstream::Hosts;
+    use crate::upstream::{Hosts, Roots};
 
     pub(super) const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
     pub(super) const ID: &str = "stable_token:wx1";
@@ -259,9 +259,9 @@ mod tests {
     pub(super) fn credentials(store: Store) -> (Credentials, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::at(NOW));
         let nowhere = || Url::parse("http://127.0.0.1:1").unwrap();
-        let hosts = Hosts { api: nowhere(), qyapi: nowhere(), open: nowhere(), pay: nowhere() };
+        let hosts = Hosts { api: nowhere(), qyapi: nowhere(), open: nowhere(), pay: nowhere(), pay_backup: None };
         let metrics = Metrics::new();
-        let upstream = Upstream::new(hosts, Arc::clone(&metrics)).unwrap();
+        let upstream = Upstream::new(hosts, &Roots::with(&[]).unwrap(), Arc::clone(&metrics)).unwrap();
         let foundation = Foundation::new(store, Arc::<ManualClock>::clone(&clock), Arc::new(OsRandom), metrics);
         (Credentials::new(foundation, upstream), clock)
     }

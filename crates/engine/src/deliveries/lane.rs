@@ -112,7 +112,10 @@ impl Lane {
         }
         let mut attempt = Attempt::of(place, number, began, inner.clock.now(), &outcome);
         delivery.sent = number;
-        delivery.step = schedule::next_step(delivery.step, inner.clock.now().since(delivery.received_at));
+        // What was never sent before (a payment) begins the schedule with this try.
+        if number > 1 {
+            delivery.step = schedule::next_step(delivery.step, inner.clock.now().since(delivery.received_at));
+        }
         match &outcome {
             Ok(taken) => {
                 delivery.state = DeliveryState::Delivered;

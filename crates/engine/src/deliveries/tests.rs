@@ -16,6 +16,7 @@ use crate::late_replies::tests::node::{NOW, Node, callback};
 use crate::late_replies::tests::peer::{Arrived, Peer, Told};
 use crate::messages::{Attempt, Callback, from_json};
 use crate::random::OsRandom;
+use crate::upstream::Roots;
 
 /// How long the tries are apart, in seconds.
 const SCHEDULE: [u64; 10] = [5, 30, 120, 600, 1800, 3600, 10_800, 21_600, 43_200, 86_400];
@@ -37,7 +38,7 @@ impl Courier {
         });
         let node = Node::start(&wechat).await;
         let clock = Arc::clone(&node.foundation.clock);
-        let backends = Backends::new(clock, Arc::clone(&node.foundation.metrics)).unwrap();
+        let backends = Backends::new(&Roots::with(&[]).unwrap(), clock, Arc::clone(&node.foundation.metrics)).unwrap();
         let late_replies = node.late_replies.clone();
         let deliveries = Deliveries::new(Arc::clone(&node.foundation), backends.clone(), late_replies);
         Self { node, wechat, backends, deliveries, stop: CancellationToken::new() }

@@ -128,6 +128,7 @@ impl Received {
         Ok(Request {
             json: self.json,
             as_is,
+            notice: false,
             content_type: self.content_type.clone().filter(|_| as_is),
             query: Request::passed_on(&self.query, decrypted),
             calls,

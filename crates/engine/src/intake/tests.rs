@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::{Intake, IntakeError, Received, Reply, Ways};
+use crate::upstream::Roots;
 use crate::backends::{Backends, CallUrls};
 use crate::clock::{Clock, ManualClock};
 use crate::deliveries::Deliveries;
@@ -43,7 +44,7 @@ impl Desk {
         let node = Node::at(database, wechat, clock).await;
         let foundation = &node.foundation;
         foundation.store.end_other_nodes(foundation.node, foundation.clock.now()).await.unwrap();
-        let backends = Backends::new(Arc::clone(&foundation.clock), Arc::clone(&foundation.metrics)).unwrap();
+        let backends = Backends::new(&Roots::with(&[]).unwrap(), Arc::clone(&foundation.clock), Arc::clone(&foundation.metrics)).unwrap();
         let late_replies = node.late_replies.clone();
         let deliveries = Deliveries::new(Arc::clone(foundation), backends.clone(), late_replies.clone());
         let (journal, writer) = Journal::new(foundation.store.clone());

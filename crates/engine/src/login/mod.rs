@@ -24,7 +24,6 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::zeroize::Zeroizing;
 use sha2::{Digest, Sha256};
 use store::StoreError;
@@ -40,7 +39,7 @@ pub use self::round_trip::{LIFETIME, Mark, mark_id};
 use self::under_way::UnderWay;
 pub use self::visitor::Verified;
 use self::visitor::Visitor;
-use crate::apps::Registered;
+use crate::apps::{Registered, app_path};
 use crate::backends::CallUrls;
 use crate::credentials::Credentials;
 use crate::foundation::Foundation;
@@ -63,9 +62,6 @@ const CLEAN_EVERY: Duration = Duration::from_secs(600);
 
 /// WeCom's login page for desktop browsers stands on a host of its own.
 const CORP_LOGIN: &str = "https://login.work.weixin.qq.com";
-
-/// What may stand in a segment of a path as it is.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Leads visitors to WeChat and back. Cheap to clone.
 #[derive(Clone)]
@@ -150,16 +146,6 @@ pub enum End {
         /// How the page learns of the failure.
         back: Option<Lead>,
     },
-}
-
-/// What is called when an address of this server is needed: `/app/KEY` and a path below it.
-#[must_use]
-pub fn app_path(key: &str, below: &str) -> String {
-    let mut path = String::with_capacity("/app/".len() + key.len() + below.len());
-    path.push_str("/app/");
-    path.extend(utf8_percent_encode(key, SEGMENT));
-    path.push_str(below);
-    path
 }
 
 impl Login {

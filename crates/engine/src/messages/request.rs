@@ -26,6 +26,8 @@ pub struct Request {
     pub json: bool,
     /// The body is passed on as it came, with the parameters of its encryption: nothing here can or may open it.
     pub as_is: bool,
+    /// The proxy itself tells something (a payment): the URL is called as it stands, and nobody waits for what it answers.
+    pub notice: bool,
     /// Its `Content-Type`, where it is passed on as it came.
     pub content_type: Option<String>,
     /// WeChat's parameters, decoded, in their order.
@@ -50,6 +52,9 @@ impl Request {
     /// The URL of a backend with WeChat's parameters and the appid behind its own. The signature stays WeChat's.
     #[must_use]
     pub fn url(&self, call: &str, appid: &str) -> String {
+        if self.notice {
+            return call.to_owned();
+        }
         let mut url = String::with_capacity(call.len() + 256);
         url.push_str(call);
         url.push(if call.contains('?') { '&' } else { '?' });

@@ -22,6 +22,9 @@ impl Usable {
     /// # Errors
     /// Why it cannot be used, for the log and the records.
     pub fn read(callback: &Callback, taken: &Taken, now: Timestamp) -> Result<Option<Self>, String> {
+        if callback.request.notice {
+            return Ok(None);
+        }
         if taken.too_long {
             return Err("the answer is longer than any reply".to_owned());
         }

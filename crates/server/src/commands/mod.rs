@@ -5,6 +5,7 @@
 mod app;
 mod check;
 mod message;
+mod order;
 mod sandbox;
 mod serve;
 
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{AppCommand, Cli, Command, MessageCommand, Options};
+use crate::cli::{AppCommand, Cli, Command, MessageCommand, Options, OrderCommand};
 use crate::config::{self, Config};
 use crate::logging;
 use crate::server::StartError;
@@ -26,6 +27,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve => Job::Serve,
         Command::App(command) => Job::App(command),
         Command::Message(command) => Job::Message(command),
+        Command::Order(command) => Job::Order(command),
         Command::Check => Job::Check,
         Command::Sandbox(wanted) => match sandbox::prepare(&mut options, &wanted) {
             Ok(prepared) => Job::Sandbox(prepared),
@@ -41,6 +43,7 @@ enum Job {
     Sandbox(sandbox::Prepared),
     App(AppCommand),
     Message(MessageCommand),
+    Order(OrderCommand),
     Check,
 }
 
@@ -66,6 +69,7 @@ fn run_with(options: &Options, job: Job) -> ExitCode {
             Job::Sandbox(prepared) => sandbox::run(&config, prepared).await,
             Job::App(command) => app::run(&config, command).await,
             Job::Message(command) => message::run(&config, command).await,
+            Job::Order(command) => order::run(&config, command).await,
             Job::Check => check::run(&config).await,
         }
     });

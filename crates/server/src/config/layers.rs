@@ -134,7 +134,9 @@ fn flags(options: &Options) -> impl Iterator<Item = (&'static str, String)> {
         ("api-url", &options.api_url),
         ("open-url", &options.open_url),
         ("pay-url", &options.pay_url),
+        ("pay-backup-url", &options.pay_backup_url),
         ("qyapi-url", &options.qyapi_url),
+        ("trust-cert", &options.trust_cert),
         ("retention", &options.retention),
         ("log", &options.log),
     ];

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use engine::guard::Mode;
 use engine::records::SHORTEST_RETENTION;
-use engine::upstream::Hosts;
+use engine::upstream::{Hosts, Roots};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use secrecy::SecretString;
 use store::DatabaseUrl;
 use url::Url;
@@ -23,6 +25,10 @@ use crate::tls::{self, TlsFiles};
 
 /// The exit code for a wrong configuration (`EX_USAGE` of sysexits.h).
 pub const EXIT_CODE: u8 = 64;
+
+/// WeChat Pay's own hosts: when no connection to the first comes about, the second is asked.
+const PAY_HOST: &str = "api.mch.weixin.qq.com";
+const PAY_BACKUP: &str = "https://api2.mch.weixin.qq.com";
 
 /// The longest retention, in seconds: a hundred years.
 const LONGEST_RETENTION: u64 = 100 * 366 * 24 * 3600;
@@ -46,6 +52,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// WeChat's hosts.
     pub hosts: Hosts,
+    /// Authorities that may vouch for those hosts and for backends, besides the public ones.
+    pub trusted: Vec<CertificateDer<'static>>,
     /// How long messages and their records are kept.
     pub retention: Duration,
     /// How to log; `None`: by where the log goes.
@@ -79,11 +87,24 @@ impl Config {
         let admin_token = layers.value("admin-token").map(SecretString::from);
         let tls = reader.tls();
         let hosts = reader.hosts();
+        let trusted = reader.trusted();
         let retention = reader.retention();
         let log = reader.log();
         match (listen, mode, database, master_key, hosts) {
             (Some(listen), Some(mode), Some(database), Some(master_key), Some(hosts)) if problems.is_empty() => {
-                Ok(Self { listen, public_url, mode, database, admin_token, master_key, tls, hosts, retention, log })
+                Ok(Self {
+                    listen,
+                    public_url,
+                    mode,
+                    database,
+                    admin_token,
+                    master_key,
+                    tls,
+                    hosts,
+                    trusted,
+                    retention,
+                    log,
+                })
             }
             _ => Err(problems),
         }
@@ -227,7 +248,27 @@ impl Reader<'_> {
             self.base_url(name)
         };
         let (api, open, pay, qyapi) = (host("api-url"), host("open-url"), host("pay-url"), host("qyapi-url"));
-        Some(Hosts { api: api?, open: open?, pay: pay?, qyapi: qyapi? })
+        let pay_backup = self.base_url("pay-backup-url").or_else(|| {
+            // A stand-in for WeChat Pay is never replaced by the real one.
+            let is_wechats = pay.as_ref().is_some_and(|pay| pay.host_str() == Some(PAY_HOST));
+            Url::parse(PAY_BACKUP).ok().filter(|_| is_wechats)
+        });
+        Some(Hosts { api: api?, open: open?, pay: pay?, pay_backup, qyapi: qyapi? })
+    }
+
+    fn trusted(&mut self) -> Vec<CertificateDer<'static>> {
+        let Some(file) = self.layers.value("trust-cert") else { return Vec::new() };
+        let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let reason = match read {
+            Ok(certificates) if certificates.is_empty() => "it holds no certificate in PEM".to_owned(),
+            Ok(certificates) => match Roots::with(&certificates) {
+                Ok(_) => return certificates,
+                Err(error) => error.to_string(),
+            },
+            Err(error) => error.to_string(),
+        };
+        self.problem("trust-cert", &format!("{file}: {reason}"));
+        Vec::new()
     }
 
     fn retention(&mut self) -> Duration {

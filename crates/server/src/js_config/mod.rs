@@ -12,14 +12,12 @@ use bytes::Bytes;
 use engine::Engine;
 use engine::apps::{Registered, Wanted};
 use engine::jssdk::names::Names;
-use engine::jssdk::page::{Page, PageProblem, may_read};
-use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
-    CACHE_CONTROL, CONTENT_TYPE, ORIGIN, REFERER, VARY, X_CONTENT_TYPE_OPTIONS,
-};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
+use engine::jssdk::page::{Page, PageProblem};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, REFERER};
+use http::{HeaderMap, HeaderValue, Response, Uri};
 
-use crate::answer::{Error, JSON, NO_STORE};
+use crate::answer::{Error, JAVASCRIPT, JSON, NO_STORE};
+use crate::cross_origin::for_origin;
 use crate::login::own;
 use crate::parameters::Parameters;
 
@@ -29,8 +27,6 @@ static SCRIPT: LazyLock<String> = LazyLock::new(|| {
     let code = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
     code.flat_map(|line| [line, "\n"]).collect()
 });
-
-const JAVASCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
 
 /// Where WeChat keeps `wx` ("JS-SDK", step 2), and where else.
 const JWEIXIN: [&str; 2] = ["https://res.wx.qq.com", "https://res2.wx.qq.com"];
@@ -81,20 +77,6 @@ pub(crate) async fn answer(
         registered,
         headers,
     )
-}
-
-/// What scripts of other origins may send: to allowed ones only.
-pub(crate) fn preflight(engine: &Engine, registered: &Registered, headers: &HeaderMap) -> axum::response::Response {
-    let mut response = for_origin(StatusCode::NO_CONTENT.into_response(), engine, registered, headers);
-    if response.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
-        let allowed = [
-            (ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST")),
-            (ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type, x-requested-with")),
-            (ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600")),
-        ];
-        response.headers_mut().extend(allowed);
-    }
-    response
 }
 
 async fn signed(
@@ -263,23 +245,6 @@ fn response(content_type: HeaderValue, body: String) -> Response<Bytes> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert(CACHE_CONTROL, NO_STORE);
-    response
-}
-
-/// Lets scripts of allowed pages read the answer, and nothing else take it for a script.
-fn for_origin<B>(
-    mut response: Response<B>,
-    engine: &Engine,
-    registered: &Registered,
-    requested: &HeaderMap,
-) -> Response<B> {
-    let headers = response.headers_mut();
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(VARY, HeaderValue::from_static("Origin, Referer"));
-    let Some(origin) = requested.get(ORIGIN) else { return response };
-    if origin.to_str().is_ok_and(|origin| may_read(origin, &engine.call_urls, registered)) {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    }
     response
 }
 

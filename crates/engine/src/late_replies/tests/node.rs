@@ -20,7 +20,7 @@ use crate::late_replies::pieces::Outcome;
 use crate::messages::{Callback, Request, TRIES, from_json, to_json};
 use crate::metrics::Metrics;
 use crate::random::OsRandom;
-use crate::upstream::{Hosts, Upstream};
+use crate::upstream::{Hosts, Roots, Upstream};
 
 pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
@@ -45,8 +45,8 @@ impl Node {
         }
         let metrics = Metrics::new();
         let at = Url::parse(wechat).unwrap();
-        let hosts = Hosts { api: at.clone(), qyapi: at.clone(), open: at.clone(), pay: at };
-        let upstream = Upstream::new(hosts, Arc::clone(&metrics)).unwrap();
+        let hosts = Hosts { api: at.clone(), qyapi: at.clone(), open: at.clone(), pay: at, pay_backup: None };
+        let upstream = Upstream::new(hosts, &Roots::with(&[]).unwrap(), Arc::clone(&metrics)).unwrap();
         let foundation = Foundation::new(store, Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(OsRandom), metrics);
         let far = clock.now() + Duration::from_secs(400 * 24 * 3600);
         foundation.store.beat(foundation.node, far).await.unwrap();

@@ -1,0 +1,178 @@
+//! The platform's certificates of merchants that have no public key of WeChat Pay's: downloaded when they are needed, renewed
+//! twice a day, shared by all nodes through the database.
+//!
+//! What must stay true: a merchant with a public key is not asked for certificates, unless something that WeChat signed names
+//! one; and whoever invents serial numbers cannot make this node ask more than once in a while.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use store::{StoreError, Timestamp};
+use wechat::pay::credentials::PlatformCertificate;
+use wechat::pay::{NotDone, v3};
+
+use super::Inner;
+use super::hosts::Unanswered;
+
+/// A list this old is asked for again (WeChat Pay: at least every 12 hours).
+const RENEW_AFTER: Duration = Duration::from_secs(6 * 3600);
+
+/// Between two questions about an unknown serial number.
+const BETWEEN_QUESTIONS: Duration = Duration::from_secs(60);
+
+/// WeChat says that the merchant has none: it uses the public key.
+const NONE_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// Why there are no certificates.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CertificatesError {
+    /// WeChat Pay could not be asked.
+    #[error("WeChat Pay's certificates could not be downloaded: {0}")]
+    Unanswered(#[from] Unanswered),
+    /// WeChat Pay refused, or its answer cannot be believed.
+    #[error("WeChat Pay's certificates could not be downloaded: {0}")]
+    NotDone(String),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What this node knows of the platform's certificates.
+#[derive(Default)]
+pub(super) struct Certificates {
+    known: Mutex<HashMap<String, Known>>,
+    /// Counts changes, so that merchants that were made with an older list are made again.
+    edition: AtomicU64,
+    /// One download at a time: they are rare.
+    downloading: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone)]
+struct Known {
+    certificates: Vec<PlatformCertificate>,
+    /// The list is believed until then.
+    good_until: Timestamp,
+    asked_at: Option<Timestamp>,
+}
+
+impl Certificates {
+    pub(super) fn edition(&self) -> u64 {
+        self.edition.load(Ordering::Acquire)
+    }
+
+    /// What is in memory of a merchant's certificates, those that are over left out.
+    pub(super) fn loaded(&self, mch_id: &str, now: Timestamp) -> Vec<PlatformCertificate> {
+        let known = self.lock().get(mch_id).map(|known| known.certificates.clone()).unwrap_or_default();
+        known.into_iter().filter(|certificate| certificate.not_after() > now.as_seconds()).collect()
+    }
+
+    /// All in memory, with their merchants: for metrics.
+    pub(super) fn all(&self) -> Vec<(String, PlatformCertificate)> {
+        let known = self.lock();
+        let all =
+            known.iter().flat_map(|(mch_id, known)| known.certificates.iter().map(|one| (mch_id.clone(), one.clone())));
+        all.collect()
+    }
+
+    fn is_fresh(&self, mch_id: &str, now: Timestamp) -> bool {
+        self.lock().get(mch_id).is_some_and(|known| now < known.good_until)
+    }
+
+    fn is_loaded(&self, mch_id: &str) -> bool {
+        self.lock().contains_key(mch_id)
+    }
+
+    fn may_ask(&self, mch_id: &str, now: Timestamp) -> bool {
+        let known = self.lock();
+        known.get(mch_id).and_then(|known| known.asked_at).is_none_or(|at| now.since(at) >= BETWEEN_QUESTIONS)
+    }
+
+    fn keep(
+        &self,
+        mch_id: &str,
+        certificates: Vec<PlatformCertificate>,
+        good_until: Timestamp,
+        asked_at: Option<Timestamp>,
+    ) {
+        let mut known = self.lock();
+        let asked_at = asked_at.or_else(|| known.get(mch_id).and_then(|known| known.asked_at));
+        known.insert(mch_id.to_owned(), Known { certificates, good_until, asked_at });
+        self.edition.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn asked(&self, mch_id: &str, now: Timestamp) {
+        let mut known = self.lock();
+        let fresh = || Known { certificates: Vec::new(), good_until: Timestamp::ZERO, asked_at: None };
+        known.entry(mch_id.to_owned()).or_insert_with(fresh).asked_at = Some(now);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Sees to it that a merchant's certificates are in memory, as far as the database or WeChat has them. What cannot be had
+    /// now is missed when something has to be verified with it.
+    pub(super) async fn have_certificates(&self, mch_id: &str, merchant: &v3::Merchant) {
+        let now = self.clock.now();
+        if !self.certificates.is_loaded(mch_id)
+            && let Err(error) = self.load(mch_id).await
+        {
+            tracing::error!(%error, mch_id, "the platform's certificates cannot be read from the database");
+        }
+        if merchant.is_public_key_only() || self.certificates.is_fresh(mch_id, now) {
+            return;
+        }
+        if let Err(error) = self.download(mch_id, merchant).await {
+            tracing::warn!(%error, mch_id, "going on with the certificates that are known");
+        }
+    }
+
+    /// Something names a serial number that is not known. True: by now there are other certificates than before.
+    pub(super) async fn look_for_serial(&self, mch_id: &str, merchant: &v3::Merchant, serial: &str) -> bool {
+        let is_certificate = serial.len() <= 64 && serial.bytes().all(|b| b.is_ascii_hexdigit());
+        let before = self.certificates.edition();
+        if !is_certificate {
+            return false;
+        }
+        if let Err(error) = self.download(mch_id, merchant).await {
+            tracing::warn!(%error, mch_id, "a certificate is missing");
+        }
+        self.certificates.edition() != before
+    }
+
+    async fn load(&self, mch_id: &str) -> Result<(), StoreError> {
+        let rows = self.store.platform_certificates(mch_id).await?;
+        let certificates = rows.iter().filter_map(|row| PlatformCertificate::parse(&row.pem).ok()).collect();
+        self.certificates.keep(mch_id, certificates, Timestamp::ZERO, None);
+        Ok(())
+    }
+
+    async fn download(&self, mch_id: &str, merchant: &v3::Merchant) -> Result<(), CertificatesError> {
+        let _one = self.certificates.downloading.lock().await;
+        let now = self.clock.now();
+        if !self.certificates.may_ask(mch_id, now) {
+            return Ok(());
+        }
+        self.certificates.asked(mch_id, now);
+        let stamp = self.stamp();
+        let raw = self.hosts.send(&merchant.certificates_call(&stamp), None, "certificates").await?;
+        let certificates = match merchant.read_certificates(&raw.received(), now.as_seconds()) {
+            Ok(certificates) => certificates,
+            Err(NotDone::Refused(refusal)) if refusal.said == "RESOURCE_NOT_EXISTS" => {
+                self.certificates.keep(mch_id, Vec::new(), now + NONE_FOR, Some(now));
+                let what = "this merchant has none; register pay_key_id and pay_public_key (WeChat Pay's public key)";
+                return Err(CertificatesError::NotDone(what.to_owned()));
+            }
+            Err(error) => return Err(CertificatesError::NotDone(error.to_string())),
+        };
+        let rows: Vec<_> = certificates.iter().map(super::stored_certificate).collect();
+        self.store.keep_platform_certificates(mch_id, &rows, now).await?;
+        tracing::info!(mch_id, count = certificates.len(), "downloaded WeChat Pay's certificates");
+        self.certificates.keep(mch_id, certificates, now + RENEW_AFTER, Some(now));
+        Ok(())
+    }
+}

@@ -1,0 +1,345 @@
+//! The safety net: an order of which WeChat says nothing is asked about, until it is decided; a refund likewise.
+//!
+//! A step that tests can call, and a loop around it. What must stay true: an order that can still be paid has a moment at which it
+//! is asked about next; and what is found this way is settled exactly as if WeChat had told it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use store::{Order, OrderState, PaymentChange, Refund, RefundState, StoreError, Timestamp};
+use tokio_util::sync::CancellationToken;
+use wechat::pay::{Operation, OutRefundNo, OutTradeNo, RefundNo, RefundStatus, Refusal, TradeState};
+
+use super::exchange::{Said, Till};
+use super::placing::number_of;
+use super::settling::{NotSettled, Paid, Refunded, Source};
+use super::{Inner, PayError, Payment, settling, version_of};
+use crate::apps::Registered;
+use crate::foundation::{AFTER_FAILURE, until_stored};
+
+/// Orders and refunds that are asked about at once.
+const BATCH: u64 = 16;
+
+/// The longest sleep between two looks: what another node had before it died is found by then.
+const LONGEST_SLEEP: Duration = Duration::from_secs(2);
+const SHORTEST_SLEEP: Duration = Duration::from_millis(100);
+
+/// An order whose outcome is unknown is asked about soon.
+pub(super) const SOON: Duration = Duration::from_secs(5);
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// Seconds after an order was made at which it is asked about: WeChat Pay's recommendation up to half an hour, then ever more
+/// rarely, because an order without `time_expire` can be paid for seven days.
+const ORDER_AGES: [u64; 20] = [
+    5,
+    30,
+    MINUTE,
+    3 * MINUTE,
+    5 * MINUTE,
+    10 * MINUTE,
+    30 * MINUTE,
+    HOUR,
+    2 * HOUR,
+    4 * HOUR,
+    8 * HOUR,
+    16 * HOUR,
+    DAY,
+    2 * DAY,
+    3 * DAY,
+    4 * DAY,
+    5 * DAY,
+    6 * DAY,
+    7 * DAY,
+    ORDER_LIFE,
+];
+
+/// After this age an order is closed if nobody has paid: its seven days, and some minutes for clocks.
+const ORDER_LIFE: u64 = 7 * DAY + 10 * MINUTE;
+
+/// After `time_expire`, how long a payment that was begun in time may take.
+const AFTER_EXPIRY: Duration = Duration::from_secs(2 * MINUTE);
+
+/// Seconds after a refund was asked for (WeChat Pay: from one minute on; bank cards take up to three working days).
+const REFUND_AGES: [u64; 15] = [
+    MINUTE,
+    5 * MINUTE,
+    30 * MINUTE,
+    2 * HOUR,
+    6 * HOUR,
+    12 * HOUR,
+    DAY,
+    2 * DAY,
+    3 * DAY,
+    5 * DAY,
+    7 * DAY,
+    10 * DAY,
+    15 * DAY,
+    20 * DAY,
+    30 * DAY,
+];
+
+/// When an order of this age is asked about next; `None`: its time is over.
+pub(super) fn next_query(created_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    next(&ORDER_AGES, created_at, now)
+}
+
+/// When a refund of this age is asked about next; `None`: a person has to see to it.
+pub(super) fn next_refund_query(created_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    next(&REFUND_AGES, created_at, now)
+}
+
+fn next(ages: &[u64], created_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    ages.iter().map(|age| created_at + Duration::from_secs(*age)).find(|at| *at > now)
+}
+
+/// WeChat knows no such order or refund.
+pub(super) fn is_unknown(refusal: &Refusal) -> bool {
+    matches!(refusal.code.as_str(), "ORDERNOTEXIST" | "REFUNDNOTEXIST" | "RESOURCE_NOT_EXISTS")
+}
+
+impl Payment {
+    /// Asks about what is due until `stop`.
+    pub async fn watch(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let pause = self.watch_step().await.unwrap_or_else(|error| {
+                tracing::error!(%error, "looking for orders to ask about failed");
+                AFTER_FAILURE
+            });
+            let _ = stop.run_until_cancelled(tokio::time::timeout(pause, self.0.due.notified())).await;
+        }
+        let inner = &self.0;
+        if let Err(error) = inner.store.release_payments(inner.node).await {
+            tracing::warn!(%error, "orders that this node was asking about wait until it is known to be gone");
+        }
+    }
+
+    /// Asks about what is due now. Gives how long nothing else will be due.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not answer.
+    pub async fn watch_step(&self) -> Result<Duration, StoreError> {
+        let inner = &self.0;
+        let now = inner.clock.now();
+        let next = inner.store.next_due_order().await?.into_iter().chain(inner.store.next_due_refund().await?).min();
+        let Some(next) = next else { return Ok(LONGEST_SLEEP) };
+        if next > now {
+            return Ok(next.since(now).clamp(SHORTEST_SLEEP, LONGEST_SLEEP));
+        }
+        let orders = inner.store.claim_due_orders(inner.node, now, BATCH).await?;
+        let refunds = inner.store.claim_due_refunds(inner.node, now, BATCH).await?;
+        let is_idle = orders.is_empty() && refunds.is_empty();
+        let orders = futures::future::join_all(orders.into_iter().map(|order| inner.look_at_order(order)));
+        let refunds = futures::future::join_all(refunds.into_iter().map(|refund| inner.look_at_refund(refund)));
+        futures::future::join(orders, refunds).await;
+        inner.metrics.orders_undecided(inner.store.count_undecided_orders().await?);
+        // What is due and in other hands is another node's.
+        Ok(if is_idle { Duration::from_millis(500) } else { Duration::ZERO })
+    }
+}
+
+impl Inner {
+    async fn look_at_order(&self, order: Order) {
+        let found = self.directory.find(&order.app_key, self.clock.now()).await;
+        let asked = match found {
+            Ok(Some(registered)) => self.ask_about_order(&registered, &order).await,
+            Ok(None) => Ok(Look::Over("its registration is gone".to_owned())),
+            Err(error) => Err(error.into()),
+        };
+        let look = asked.unwrap_or_else(|error| Look::Later(error.to_string()));
+        until_stored("what WeChat says of an order", || self.after_look(&order, &look)).await;
+    }
+
+    async fn ask_about_order(&self, registered: &Arc<Registered>, order: &Order) -> Result<Look, PayError> {
+        let till = self.till(registered, Some(settling::version(order))).await?;
+        let payment = number_of(order)?;
+        let query =
+            self.ask(&till, Operation::Query, |merchant, stamp| Ok(merchant.query(&order.appid, &payment, stamp)));
+        let answer = match query.await? {
+            Said::Done(answer) => answer,
+            Said::Refused(refusal) if is_unknown(&refusal) => return Ok(self.unknown_at_wechat(order)),
+            Said::Refused(refusal) => return Ok(Look::Later(refusal.to_string())),
+            Said::NotSent(reason) | Said::Unclear(reason) => return Ok(Look::Later(reason)),
+        };
+        if let Some(paid) = Paid::of_answer(&answer, &order.mch_id) {
+            return Ok(match self.settle_paid(registered, &paid).await {
+                Ok(_) => Look::Settled,
+                Err(NotSettled::Store(error)) => return Err(error.into()),
+                Err(error) => {
+                    tracing::error!(key = order.app_key, out_trade_no = order.out_trade_no, %error, "a payment does not fit");
+                    Look::Over(error.to_string())
+                }
+            });
+        }
+        let state = answer.text("trade_state").unwrap_or_default().to_owned();
+        match answer.trade_state() {
+            Some(TradeState::Closed | TradeState::Revoked | TradeState::PayError) => Ok(Look::Closed(state)),
+            _ if self.is_over(order) => self.close_at_wechat(&till, order).await,
+            _ => Ok(Look::Open(state)),
+        }
+    }
+
+    /// Placed a moment ago it may still be on its way; later it never got there.
+    fn unknown_at_wechat(&self, order: &Order) -> Look {
+        let age = self.clock.now().since(order.updated_at);
+        if order.state == OrderState::Placing && age > Duration::from_secs(MINUTE) {
+            return Look::NeverPlaced;
+        }
+        if self.is_over(order) {
+            Look::Closed("WeChat Pay does not know it".to_owned())
+        } else {
+            Look::Open("not known".to_owned())
+        }
+    }
+
+    /// Whether nobody can pay it any more.
+    fn is_over(&self, order: &Order) -> bool {
+        let now = self.clock.now();
+        let asked: Option<super::ask::OrderAsk> = serde_json::from_slice(&order.request).ok();
+        let expires_at = asked.and_then(|asked| wechat::pay::time::parse_compact(asked.others.get("time_expire")?));
+        expires_at.is_some_and(|at| now >= Timestamp::from_seconds(at) + AFTER_EXPIRY)
+            || now >= order.created_at + Duration::from_secs(ORDER_LIFE)
+    }
+
+    /// The end of an order that nobody paid (WeChat Pay: when the last query still says unpaid, close it).
+    async fn close_at_wechat(&self, till: &Till, order: &Order) -> Result<Look, PayError> {
+        let Ok(number) = OutTradeNo::parse(&order.out_trade_no) else {
+            return Ok(Look::Over("its number is none".into()));
+        };
+        let close =
+            self.ask(till, Operation::Close, |merchant, stamp| Ok(merchant.close(&order.appid, &number, stamp)));
+        Ok(match close.await? {
+            Said::Done(_) => Look::Closed("its time is over".to_owned()),
+            Said::Refused(refusal) if refusal.code == "ORDERCLOSED" => Look::Closed("its time is over".to_owned()),
+            Said::Refused(refusal) => Look::Later(refusal.to_string()),
+            Said::NotSent(reason) | Said::Unclear(reason) => Look::Later(reason),
+        })
+    }
+
+    async fn after_look(&self, order: &Order, look: &Look) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let (state, due_at, detail) = match look {
+            Look::Settled => return Ok(true),
+            Look::Closed(why) => return self.close_here(order, why).await,
+            Look::Open(said) => (OrderState::Unpaid, next_query(order.created_at, now), json!({"trade_state": said})),
+            Look::Later(reason) => (order.state, self.later(order), json!({"error": reason})),
+            Look::Over(reason) => (order.state, None, json!({"given_up": reason})),
+            Look::NeverPlaced => (OrderState::Refused, None, json!({"trade_state": "WeChat Pay never got it"})),
+        };
+        // An order whose placing is unclear stays so until WeChat knows it: whoever asks again sends it again.
+        let state = if order.state == OrderState::Placing && matches!(look, Look::Open(said) if said == "not known") {
+            OrderState::Placing
+        } else {
+            state
+        };
+        let order = Order { state, due_at, step: order.step.saturating_add(1), updated_at: now, ..order.clone() };
+        let events = [self.event(order.id, Source::Queried.kind(), &detail)];
+        self.store
+            .change_payment(&PaymentChange { order: Some(&order), refund: None, events: &events, news: None })
+            .await
+    }
+
+    /// WeChat could not be asked: again in a minute, or when it would have been due anyway.
+    fn later(&self, order: &Order) -> Option<Timestamp> {
+        let now = self.clock.now();
+        let soon = now + Duration::from_secs(MINUTE);
+        let due = next_query(order.created_at, now).map_or(soon, |due| due.min(soon));
+        (now < order.created_at + Duration::from_secs(ORDER_LIFE + 7 * DAY)).then_some(due)
+    }
+
+    async fn look_at_refund(&self, refund: Refund) {
+        let found = self.directory.find(&refund.app_key, self.clock.now()).await;
+        let asked = match found {
+            Ok(Some(registered)) => self.ask_about_refund(&registered, &refund).await,
+            Ok(None) => Ok(Look::Over("its registration is gone".to_owned())),
+            Err(error) => Err(error.into()),
+        };
+        let look = asked.unwrap_or_else(|error| Look::Later(error.to_string()));
+        until_stored("what WeChat says of a refund", || self.after_refund_look(&refund, &look)).await;
+    }
+
+    async fn ask_about_refund(&self, registered: &Arc<Registered>, refund: &Refund) -> Result<Look, PayError> {
+        let till = self.till(registered, Some(version_of(refund.version))).await?;
+        let Ok(number) = OutRefundNo::parse(&refund.out_refund_no) else {
+            return Ok(Look::Over("its number is none".into()));
+        };
+        let number = RefundNo::OutRefundNo(number);
+        let query = |merchant: &wechat::pay::Merchant, stamp: &wechat::pay::Stamp| {
+            merchant.query_refund(&refund.appid, &number, stamp)
+        };
+        let answer = match self.ask(&till, Operation::QueryRefund, query).await? {
+            Said::Done(answer) => answer,
+            Said::Refused(refusal) if is_unknown(&refusal) && refund.state == RefundState::Asking => {
+                return Ok(Look::NeverPlaced);
+            }
+            Said::Refused(refusal) => return Ok(Look::Later(refusal.to_string())),
+            Said::NotSent(reason) | Said::Unclear(reason) => return Ok(Look::Later(reason)),
+        };
+        let Some(said) = Refunded::of_answer(&answer, refund) else {
+            return Ok(Look::Later("WeChat Pay's answer says nothing of this refund".to_owned()));
+        };
+        if said.status == RefundStatus::Processing {
+            return Ok(Look::Open("PROCESSING".to_owned()));
+        }
+        match self.settle_refund(registered, &said).await {
+            Ok(_) => Ok(Look::Settled),
+            Err(NotSettled::Store(error)) => Err(error.into()),
+            Err(error) => Ok(Look::Over(error.to_string())),
+        }
+    }
+
+    async fn after_refund_look(&self, refund: &Refund, look: &Look) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let due = next_refund_query(refund.created_at, now);
+        let (state, due_at, detail) = match look {
+            Look::Settled => return Ok(true),
+            Look::Open(said) | Look::Closed(said) => (RefundState::Processing, due, json!({"refund_status": said})),
+            Look::Later(reason) => (refund.state, due, json!({"error": reason})),
+            Look::Over(reason) => (refund.state, None, json!({"given_up": reason})),
+            Look::NeverPlaced => (RefundState::Refused, None, json!({"refund_status": "WeChat Pay never got it"})),
+        };
+        let refund = Refund { state, due_at, step: refund.step.saturating_add(1), updated_at: now, ..refund.clone() };
+        let events = [self.event(refund.order, "refund queried", &detail)];
+        self.store
+            .change_payment(&PaymentChange { order: None, refund: Some(&refund), events: &events, news: None })
+            .await
+    }
+}
+
+/// What a look brought.
+enum Look {
+    /// It is decided, and written down.
+    Settled,
+    /// Nobody has paid yet.
+    Open(String),
+    /// Nobody will.
+    Closed(String),
+    /// WeChat could not be asked.
+    Later(String),
+    /// It is no use to go on.
+    Over(String),
+    /// WeChat never got it.
+    NeverPlaced,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_asked_about_as_wechat_recommends_and_to_its_end() {
+        let made = Timestamp::from_seconds(1_000_000);
+        let mut now = made;
+        let mut ages = Vec::new();
+        while let Some(at) = next_query(made, now) {
+            ages.push(at.since(made).as_secs());
+            now = at;
+        }
+        assert_eq!(ages.get(..7), Some([5, 30, 60, 180, 300, 600, 1800].as_slice()));
+        assert_eq!(ages.last(), Some(&ORDER_LIFE));
+        assert!(ages.is_sorted());
+    }
+}
