@@ -366,7 +366,7 @@ mod tests {
     fn values_never_get_into_problems_or_debug_output() {
         let text = format!("{:?}", with(&[("aes", "HUSH"), ("apiv3_key", "HUSH")]).unwrap_err());
         assert!(!text.contains("HUSH"));
-        let good = with(&[("token", "HUSH"), ("mch_key", "HUSH")]).unwrap();
+        let good = with(&[("token", "HUSH"), ("mch_key", &"HUSH".repeat(8))]).unwrap();
         assert!(!format!("{good:?}").contains("HUSH"));
     }
 }

@@ -66,7 +66,7 @@ impl Inner {
         Ok(Till { registered: Arc::clone(registered), merchants: self.merchants(registered), version })
     }
 
-    fn merchants(&self, registered: &Registered) -> Arc<Merchants> {
+    pub(super) fn merchants(&self, registered: &Registered) -> Arc<Merchants> {
         let mch_id = registered.app.settings.mch_id.as_deref().unwrap_or_default();
         let edition = self.certificates.edition();
         self.ready.of(registered, edition, &self.certificates.loaded(mch_id, self.clock.now()))

@@ -6,7 +6,7 @@
 //! * `placing`: from an order that is asked for to one that can be paid;
 //! * `settling`: what WeChat says of an order becomes what is stored of it, and news for the team;
 //! * `notices`: what WeChat Pay tells by itself; `watch`: what is asked when it tells nothing;
-//! * `enquiries`: query and close; `refunds`: back to the payer;
+//! * `enquiries`: query and close; `proof`: whether the keys are good; `refunds`: back to the payer;
 //! * [`records`]: orders and what became of them, to be read; `expiry`: when certificates end, for metrics.
 //!
 //! What must stay true: an order is on disk before WeChat hears of it; whatever WeChat says is verified before it changes
@@ -20,6 +20,7 @@ mod expiry;
 mod hosts;
 mod notices;
 mod placing;
+mod proof;
 pub mod records;
 mod refunds;
 mod settling;

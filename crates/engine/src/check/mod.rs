@@ -3,6 +3,8 @@
 //! Each question becomes a [`Finding`] in the reader's language that says what was seen and what to do about it.
 //! What must stay true: checking changes nothing that a person would miss; a token that is fetched on the way is kept.
 
+mod merchants;
+
 use std::time::Duration;
 
 use store::{App, Store, TokenMode};
@@ -92,6 +94,7 @@ pub async fn run(engine: &Engine, language: Language) -> Vec<Finding> {
         Ok(apps) => {
             for app in &apps {
                 findings.push(account(engine, app, &words).await);
+                findings.extend(merchants::findings(engine, app, &words).await);
             }
         }
         Err(error) => findings.push(words.not_good(
