@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use super::{Inexpressible, Order, Refund, TradeType, Version};
 
 /// Parameters that only the proxy sets: they are dropped when a team sends them.
-const OURS: [&str; 19] = [
+const OURS: [&str; 17] = [
     "sign",
     "sign_type",
     "nonce_str",
@@ -26,11 +26,9 @@ const OURS: [&str; 19] = [
     "total_fee",
     "refund_fee",
     "body",
-    "description",
     "openid",
     "spbill_create_ip",
     "notify_url",
-    "amount",
 ];
 
 /// Longest value of each parameter, in characters: of v2, of v3 (0: not by this name).

@@ -78,6 +78,11 @@ pub enum Doubt {
     /// The signature does not fit.
     #[error("the signature of the answer is wrong: it is not WeChat Pay's, or something changed it on the way")]
     BadSignature,
+    /// What is sealed in it cannot be opened.
+    #[error(
+        "what is sealed in the answer does not open with the registered API v3 key: compare it with the platform's"
+    )]
+    NotDecryptable,
     /// The answer is none.
     #[error("the answer is not what WeChat Pay's documents promise: {0}")]
     Malformed(String),

@@ -44,6 +44,11 @@ pub(super) fn kind(der: &[u8]) -> Option<Kind> {
     }
 }
 
+/// Whether this is one element and nothing else: neither cut nor with something behind it.
+pub(super) fn is_whole(der: &[u8]) -> bool {
+    matches!(split(der), Some((_, [])))
+}
+
 fn is_oid(sequence: &[u8], is_it: impl Fn(&[u8]) -> bool) -> bool {
     matches!(split(sequence), Some(((OID, oid), _)) if is_it(oid))
 }

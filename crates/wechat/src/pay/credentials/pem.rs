@@ -8,6 +8,8 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use secrecy::zeroize::Zeroizing;
 
+use super::der;
+
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 const DASHES: &str = "-----";
@@ -28,7 +30,7 @@ pub(super) enum Block {
     Encrypted,
     /// It begins and does not end.
     Cut,
-    /// What is inside is no base64.
+    /// What is inside is no base64 of DER.
     Damaged,
 }
 
@@ -60,15 +62,10 @@ fn block(body: &str) -> Block {
     if body.contains("Proc-Type") {
         return Block::Encrypted;
     }
-    match decode(body) {
-        Some(der) => Block::Der(der),
-        // Forms make a space of each `+`; a line break is not one of them.
-        None if body.contains('\n') => {
-            let mended = Zeroizing::new(body.trim().replace(' ', "+"));
-            decode(&mended).map_or(Block::Damaged, Block::Der)
-        }
-        None => Block::Damaged,
-    }
+    let whole = |text: &str| decode(text).filter(|der| der::is_whole(der));
+    // Forms make a space of each `+`; where lines are still lines, other spaces were none.
+    let mended = || Zeroizing::new(body.trim_matches(['\r', '\n']).replace(' ', "+"));
+    whole(body).or_else(|| whole(&mended())).map_or(Block::Damaged, Block::Der)
 }
 
 /// The bytes of a base64 text with white space in it; `None` when it is none, or empty.
@@ -104,9 +101,16 @@ mod tests {
 
     use super::*;
 
+    /// An OCTET STRING of 256 bytes or more.
+    fn octets(content: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+        [&[0x04, 0x82], length.as_slice(), content].concat()
+    }
+
     proptest! {
         #[test]
-        fn what_is_written_is_read_however_it_was_bent(der in proptest::collection::vec(any::<u8>(), 1..300)) {
+        fn what_is_written_is_read_however_it_was_bent(content in proptest::collection::vec(any::<u8>(), 256..400)) {
+            let der = octets(&content);
             let pem = write("PRIVATE KEY", &der);
             let bent = [
                 pem.to_string(),
@@ -134,7 +138,7 @@ mod tests {
 
     #[test]
     fn plus_signs_that_a_form_made_spaces_are_put_back() {
-        let der = [0xFB; 96];
+        let der = octets(&[0xFB; 300]);
         let pem = write("PRIVATE KEY", &der);
         assert!(pem.contains('+'));
         let bent = pem.replace('+', " ");
