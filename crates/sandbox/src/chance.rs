@@ -130,6 +130,49 @@ pub(crate) fn hint(now: Time) -> String {
     format!("{:010}{tail:015}", now.secs())
 }
 
+/// The serial number of a certificate: 40 upper-case hex digits. The first one keeps the number positive.
+pub(crate) fn serial() -> String {
+    format!("5{}", hex_digits::<20>().to_uppercase().chars().skip(1).collect::<String>())
+}
+
+/// A nonce of WeChat Pay: 32 letters and digits.
+pub(crate) fn pay_nonce() -> String {
+    plain(32)
+}
+
+/// A key of a merchant: 32 letters and digits.
+pub(crate) fn merchant_key() -> String {
+    plain(32)
+}
+
+/// Some letters and digits.
+pub(crate) fn letters(length: usize) -> String {
+    plain(length)
+}
+
+/// Some decimal digits, at most 19.
+pub(crate) fn digits(length: usize) -> String {
+    let number = u64::from_le_bytes(bytes::<8>()) % 10_u64.saturating_pow(u32::try_from(length.min(19)).unwrap_or(19));
+    format!("{number:0length$}")
+}
+
+/// An id in the form of a UUID.
+pub(crate) fn uuid() -> String {
+    let [a, b, c, d] = [hex_digits::<2>(), hex_digits::<2>(), hex_digits::<2>(), hex_digits::<6>()];
+    format!("{}-{a}-{b}-{c}-{d}", hex_digits::<4>())
+}
+
+/// The id of a request to v3, as its `Request-ID` names it.
+pub(crate) fn request_id() -> String {
+    format!("{}-0", hex_digits::<18>().to_uppercase())
+}
+
+/// Whether something happens that happens in a part of all cases, from 0 (never) to 1 (always).
+pub(crate) fn happens(rate: f64) -> bool {
+    let [low, high] = bytes::<2>();
+    f64::from(u16::from_le_bytes([low, high])) < rate * 65_536.0
+}
+
 fn hex_digits<const N: usize>() -> String {
     hex::encode(bytes::<N>())
 }

@@ -18,7 +18,6 @@ pub(crate) const LONGEST_STEP_SECS: u64 = 10 * 366 * 86_400;
 pub(crate) struct Time(u64);
 
 impl Time {
-    #[cfg(test)]
     pub(crate) const fn from_secs(secs: u64) -> Time {
         Time(secs * 1000)
     }

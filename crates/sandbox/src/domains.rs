@@ -21,6 +21,11 @@ struct Domain {
 }
 
 impl Domains {
+    /// Whether nothing was named, which allows everything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether a URL's host is on the list; an entry without a port is good for every port.
     pub(crate) fn allow_host(&self, url: &Url) -> bool {
         self.0.is_empty() || self.named(url).any(|port| port.is_none() || port == url.port_or_known_default())

@@ -34,6 +34,9 @@ pub(crate) struct NewFault {
     /// The text for `errcode`; absent: WeChat's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) errmsg: Option<String>,
+    /// Answers with this error of WeChat Pay, v2 or v3, signed; `errmsg` is its text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<String>,
     /// Answers with this HTTP status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) status: Option<u16>,
@@ -52,7 +55,7 @@ pub(crate) struct NewFault {
     /// Never answers.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) hang: bool,
-    /// Carries the call out although its answer is replaced or lost.
+    /// Carries the call out although its answer is replaced or lost; with a delay, before it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) carry_out: bool,
 }
@@ -74,6 +77,8 @@ pub(crate) enum Ending {
     Answer,
     /// With WeChat's error of this code.
     Errcode(i64),
+    /// With the error of WeChat Pay that the wish names.
+    Code,
     /// With this HTTP status.
     Status(u16),
     /// With a closed connection.
@@ -89,6 +94,7 @@ impl NewFault {
             (_, true, ..) => Ending::Drop,
             (.., Some(status), _) => Ending::Status(status),
             (.., Some(errcode)) => Ending::Errcode(errcode),
+            _ if self.code.is_some() => Ending::Code,
             _ => Ending::Answer,
         }
     }
@@ -104,17 +110,17 @@ impl NewFault {
 
     /// What is wrong with the wish, as a text that says what to do about it.
     fn problem(&self) -> Option<String> {
-        let endings = [self.errcode.is_some(), self.status.is_some(), self.drop, self.hang];
+        let endings = [self.errcode.is_some(), self.code.is_some(), self.status.is_some(), self.drop, self.hang];
         let chosen = endings.iter().filter(|chosen| **chosen).count();
         let too_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > LONGEST_BODY);
         let problem = if chosen > 1 {
-            "give only one of errcode, status, drop, hang; delay_ms and truncate can go with errcode and status"
+            "give only one of errcode, code, status, drop, hang; delay_ms and truncate can go with the first three"
         } else if chosen == 0 && self.delay_ms == 0 && !self.truncate {
-            "say what goes wrong: errcode, status, delay_ms, drop, truncate or hang"
+            "say what goes wrong: errcode, code, status, delay_ms, drop, truncate or hang"
         } else if self.truncate && (self.drop || self.hang) {
             "truncate needs an answer; it does not go with drop or hang"
-        } else if self.errmsg.is_some() && self.errcode.is_none() {
-            "errmsg goes with errcode"
+        } else if self.errmsg.is_some() && self.errcode.is_none() && self.code.is_none() {
+            "errmsg goes with errcode or code"
         } else if self.body.is_some() && self.status.is_none() {
             "body goes with status"
         } else if self.status.is_some_and(|status| !(200..=599).contains(&status)) {
@@ -123,8 +129,8 @@ impl NewFault {
             "times is how many calls the fault hits, at least 1"
         } else if self.delay_ms > LONGEST_DELAY_MS {
             "delay_ms is at most 600000 (10 minutes); hang waits for ever"
-        } else if too_long(&self.body) || too_long(&self.errmsg) {
-            "body and errmsg have at most 65536 bytes"
+        } else if [&self.body, &self.errmsg, &self.code].into_iter().any(too_long) {
+            "body, errmsg and code have at most 65536 bytes"
         } else {
             return None;
         };

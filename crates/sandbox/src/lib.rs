@@ -21,17 +21,21 @@
 //! | `callback` | message push as bytes: signatures, encryption, XML, the judgement about replies |
 //! | `chat` | users of accounts, what they see, menus, media, QR codes |
 //! | `login`, `phone` | codes, web tokens, questions that wait for an answer; the phone that answers them |
+//! | `merchant` | WeChat Pay: merchants, keys, orders, refunds, notifications as values and bytes |
 //! | `faults`, `journal`, `pushes` | what goes wrong on purpose; what was received; what became of pushes |
 //! | `qrcode` | texts as pictures, and pictures as texts |
+//! | `addresses` | where the sandbox listens |
 //! | `backend` | a team's server to push to, for trying things out |
 //! | `world`, `shared_world` | the sum of the above: all state; its one lock, and the events of what happens |
 //! | `pusher` | carries messages to callback URLs |
+//! | `notifier` | settles refunds, carries notifications of WeChat Pay to merchants |
 //! | `platform` | WeChat's APIs, a file a noun, the page of routes, and the `Platform` that holds all together |
 //! | `control` | the control API |
 //! | `page` | the page to look at |
-//! | `gate`, `serve` | who may talk to the sandbox; the listener |
+//! | `gate`, `tls`, `serve` | who may talk to the sandbox; certificates on its door; the listener |
 
 mod account;
+mod addresses;
 mod allow_list;
 mod backend;
 mod callback;
@@ -45,6 +49,8 @@ mod faults;
 mod gate;
 mod journal;
 mod login;
+mod merchant;
+mod notifier;
 mod page;
 mod path_pattern;
 mod person;
@@ -57,6 +63,7 @@ mod serve;
 mod settings;
 mod shared_world;
 mod ticket_book;
+mod tls;
 mod token_book;
 mod usage;
 mod wire;
@@ -64,6 +71,7 @@ mod world;
 
 pub use account::{Account, AccountError, AccountKind, Agent, NewAccount};
 pub use callback::{Callback, CallbackError, Format, Mode};
+pub use merchant::{Coupon, GivenKey, KeyMode, Merchant, MerchantError, MerchantFiles, NewMerchant, TradeType};
 pub use platform::Platform;
 
 /// Compiles the examples of the README.

@@ -19,15 +19,17 @@ use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use crate::control::{self, Closing};
 use crate::platform::{Ended, Platform};
-use crate::wire::{Call, LONGEST_BODY, Reply};
-use crate::{gate, page};
+use crate::wire::{Call, LONGEST_BODY, Reply, Transport};
+use crate::{gate, page, tls};
 
 /// How long the head of a request, or its body, may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
@@ -45,20 +47,51 @@ impl Platform {
     /// Serves the platform, its control API and its page until `stop`; returns when what is under way has ended, after at
     /// most 3 seconds.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send) {
+        self.serve_on(listener, None, stop).await;
+    }
+
+    /// The same, and with TLS on another listener: everything is there as well, and merchants can show the client
+    /// certificate that `/secapi/…` wants. [`Platform::ca_pem`] is what clients have to trust.
+    pub async fn serve_with_tls(self, listener: TcpListener, tls: TcpListener, stop: impl Future<Output = ()> + Send) {
+        let acceptor = tls::acceptor(self.hosts());
+        if acceptor.is_none() {
+            tracing::warn!("sandbox: no certificate could be made; there is no TLS address");
+        }
+        self.serve_on(listener, acceptor.map(|acceptor| (tls, acceptor)), stop).await;
+    }
+
+    async fn serve_on(
+        self,
+        listener: TcpListener,
+        tls: Option<(TcpListener, TlsAcceptor)>,
+        stop: impl Future<Output = ()> + Send,
+    ) {
+        {
+            let addresses = &mut self.world().addresses;
+            addresses.plain = listener.local_addr().ok();
+            addresses.tls = tls.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
+        }
         let connections = TaskTracker::new();
         let (closing, cut) = (CancellationToken::new(), CancellationToken::new());
         let control = control::router(self.clone()).merge(page::router());
         let house = House { platform: self.clone(), control, closing: closing.clone() };
         let mut stop = pin!(stop);
         loop {
-            let accepted = tokio::select! {
+            let (accepted, acceptor) = tokio::select! {
                 biased;
                 () = &mut stop => break,
-                accepted = listener.accept() => accepted,
+                accepted = listener.accept() => (accepted, None),
+                (accepted, acceptor) = accept_tls(tls.as_ref()) => (accepted, Some(acceptor)),
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(connection(stream, peer, house.clone(), cut.clone()));
+                    // Without it small answers may wait for the other side; nothing is lost where it cannot be set.
+                    drop(stream.set_nodelay(true));
+                    let (house, cut) = (house.clone(), cut.clone());
+                    match acceptor {
+                        None => connections.spawn(connection(stream, peer, Transport::Plain, house, cut)),
+                        Some(acceptor) => connections.spawn(tls_connection(stream, peer, acceptor, house, cut)),
+                    };
                 }
                 Err(error) => {
                     tracing::warn!(%error, "sandbox: a connection could not be accepted");
@@ -66,7 +99,7 @@ impl Platform {
                 }
             }
         }
-        drop(listener);
+        drop((listener, tls));
         connections.close();
         closing.cancel();
         self.world().pushes.stop();
@@ -75,6 +108,7 @@ impl Platform {
             connections.wait().await;
         }
         self.pusher().drained().await;
+        self.notifier().drained().await;
     }
 }
 
@@ -86,13 +120,49 @@ struct House {
     closing: CancellationToken,
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, house: House, cut: CancellationToken) {
-    // Without it small answers may wait for the other side; nothing is lost where it cannot be set.
-    drop(stream.set_nodelay(true));
+/// The next connection of the TLS listener; never, when there is none.
+async fn accept_tls(
+    tls: Option<&(TcpListener, TlsAcceptor)>,
+) -> (std::io::Result<(TcpStream, SocketAddr)>, TlsAcceptor) {
+    match tls {
+        Some((listener, acceptor)) => (listener.accept().await, acceptor.clone()),
+        None => std::future::pending().await,
+    }
+}
+
+async fn tls_connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    acceptor: TlsAcceptor,
+    house: House,
+    cut: CancellationToken,
+) {
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(ARRIVAL, acceptor.accept(stream)) => shaken,
+        () = house.closing.cancelled() => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => {
+            let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            let certificate = shown.map(|certificate| Bytes::copy_from_slice(certificate));
+            connection(stream, peer, Transport::Tls(certificate), house, cut).await;
+        }
+        Ok(Err(error)) => tracing::debug!(%error, %peer, "sandbox: a TLS handshake failed"),
+        Err(_) => tracing::debug!(%peer, "sandbox: a TLS handshake took too long"),
+    }
+}
+
+async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    peer: SocketAddr,
+    transport: Transport,
+    house: House,
+    cut: CancellationToken,
+) {
     let closing = house.closing.clone();
     let service = service_fn(move |request| {
-        let house = house.clone();
-        async move { house.answer(request, peer.ip()).await }
+        let (house, transport) = (house.clone(), transport.clone());
+        async move { house.answer(request, peer.ip(), transport).await }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(ARRIVAL);
@@ -116,7 +186,12 @@ async fn connection(stream: TcpStream, peer: SocketAddr, house: House, cut: Canc
 }
 
 impl House {
-    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Result<Response<Body>, Closed> {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        transport: Transport,
+    ) -> Result<Response<Body>, Closed> {
         let (mut parts, body) = request.into_parts();
         if let Some(objection) = gate::objection(&parts, self.platform.hosts()) {
             return Ok(control::refused(StatusCode::FORBIDDEN, &objection));
@@ -125,7 +200,7 @@ impl House {
             return Ok(self.control(Request::from_parts(parts, body)).await);
         }
         let headers = std::mem::take(&mut parts.headers);
-        self.api(&parts, headers, body, peer).await
+        self.api(&parts, headers, body, peer, transport).await
     }
 
     async fn control(&self, mut request: Request<Incoming>) -> Response<Body> {
@@ -143,6 +218,7 @@ impl House {
         headers: HeaderMap,
         body: Incoming,
         peer: IpAddr,
+        transport: Transport,
     ) -> Result<Response<Body>, Closed> {
         let arrived = tokio::time::timeout(ARRIVAL, Limited::new(body, LONGEST_BODY).collect()).await;
         let body = match arrived {
@@ -153,7 +229,7 @@ impl House {
             _ => return Err(Closed),
         };
         let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
-        let call = Call::new(parts.method.clone(), path, query, body, peer).with_headers(headers);
+        let call = Call::new(parts.method.clone(), path, query, body, peer).with_headers(headers).over(transport);
         match self.platform.receive(call, &self.closing).await {
             Ended::Whole(reply) => Ok(response(reply)),
             Ended::Half(reply) => Ok(half(reply)),
@@ -170,7 +246,9 @@ fn is_ours(path: &str) -> bool {
 fn response(reply: Reply) -> Response<Body> {
     let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    if reply.status != 204 {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    }
     response.headers_mut().extend(reply.headers);
     response
 }

@@ -25,6 +25,16 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
     pub(crate) client_ip: IpAddr,
     headers: HeaderMap,
+    transport: Transport,
+}
+
+/// How a call came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Transport {
+    #[default]
+    Plain,
+    /// With TLS; the client's certificate, if it has shown one, as DER.
+    Tls(Option<Bytes>),
 }
 
 impl Call {
@@ -37,6 +47,24 @@ impl Call {
             body,
             client_ip: client_ip.to_canonical(),
             headers: HeaderMap::new(),
+            transport: Transport::Plain,
+        }
+    }
+
+    /// The same call, and how it came.
+    pub(crate) fn over(self, transport: Transport) -> Call {
+        Call { transport, ..self }
+    }
+
+    pub(crate) fn is_over_tls(&self) -> bool {
+        self.transport != Transport::Plain
+    }
+
+    /// The certificate that the client has shown, as DER.
+    pub(crate) fn client_certificate(&self) -> Option<&[u8]> {
+        match &self.transport {
+            Transport::Tls(Some(der)) => Some(der),
+            Transport::Tls(None) | Transport::Plain => None,
         }
     }
 
@@ -52,7 +80,8 @@ impl Call {
 
     /// How the caller reached the sandbox, as `http://127.0.0.1:8081`.
     pub(crate) fn origin(&self) -> String {
-        format!("http://{}", self.header("host").unwrap_or("localhost"))
+        let scheme = if self.is_over_tls() { "https" } else { "http" };
+        format!("{scheme}://{}", self.header("host").unwrap_or("localhost"))
     }
 
     /// The parameters of the query, in their order.

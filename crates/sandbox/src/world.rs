@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::account::{
     Account, AccountError, AccountKind, Agent, NewAccount, NewAgent, usable_appid, usable_name, usable_secret,
 };
+use crate::addresses::Addresses;
 use crate::backend::Backend;
 use crate::callback::{Callback, CallbackError};
 use crate::chance;
@@ -17,6 +18,7 @@ use crate::counter::{Counter, Period};
 use crate::faults::Faults;
 use crate::journal::Journal;
 use crate::login::Logins;
+use crate::merchant::Merchants;
 use crate::person::Person;
 use crate::phone::Phone;
 use crate::pushes::Pushes;
@@ -50,6 +52,8 @@ pub(crate) struct World {
     pub(crate) backend: Backend,
     pub(crate) logins: Logins,
     pub(crate) phone: Phone,
+    pub(crate) merchants: Merchants,
+    pub(crate) addresses: Addresses,
     accounts_made: u64,
     menus_made: u64,
 }
@@ -115,6 +119,8 @@ impl World {
             backend: Backend::default(),
             logins: Logins::default(),
             phone: Phone::new(),
+            merchants: Merchants::default(),
+            addresses: Addresses::default(),
             accounts_made: 0,
             menus_made: 0,
         }

@@ -59,7 +59,7 @@ pub(super) async fn turn(
         world.clock.advance(turn.advance.unwrap_or(0));
         Reading::of(&world.clock)
     };
-    platform.pusher().clock_turned();
+    platform.clock_turned();
     platform.tell(Event::Change("clock"));
     Ok(Json(reading))
 }

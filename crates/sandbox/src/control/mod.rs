@@ -11,6 +11,10 @@ mod calls;
 mod clock;
 mod faults;
 mod input;
+mod merchants;
+mod notifications;
+mod orders;
+mod payments;
 mod phone;
 mod pushes;
 mod scan;
@@ -44,6 +48,24 @@ pub(crate) fn router(platform: Platform) -> Router {
         .route("/sandbox/accounts/{appid}/media", post(users::upload))
         .route("/sandbox/accounts/{appid}/media/{id}", get(users::medium))
         .route("/sandbox/accounts/{appid}/qrcodes", get(users::codes).post(users::make_code))
+        .route("/sandbox/merchants", get(merchants::list).post(merchants::create))
+        .route("/sandbox/merchants/{mch_id}", get(merchants::read).patch(merchants::change).delete(merchants::delete))
+        .route("/sandbox/merchants/{mch_id}/files/{file}", get(merchants::file))
+        .route("/sandbox/merchants/{mch_id}/orders", get(orders::list))
+        .route("/sandbox/merchants/{mch_id}/orders/{number}", get(orders::read).patch(orders::change))
+        .route("/sandbox/merchants/{mch_id}/orders/{number}/pay", post(orders::pay))
+        .route("/sandbox/merchants/{mch_id}/orders/{number}/close", post(orders::close))
+        .route("/sandbox/merchants/{mch_id}/orders/{number}/expire", post(orders::expire))
+        .route("/sandbox/merchants/{mch_id}/refunds", get(orders::refunds))
+        .route("/sandbox/merchants/{mch_id}/refunds/{number}", get(orders::refund))
+        .route("/sandbox/merchants/{mch_id}/refunds/{number}/settle", post(orders::settle))
+        .route("/sandbox/notifications", get(notifications::list))
+        .route("/sandbox/notifications/{id}", get(notifications::read))
+        .route("/sandbox/notifications/{id}/resend", post(notifications::resend))
+        .route("/sandbox/payments/look", post(payments::look))
+        .route("/sandbox/payments", post(payments::decide))
+        .route("/sandbox/ca.pem", get(merchants::ca))
+        .route("/sandbox/tls", get(merchants::tls))
         .route("/sandbox/qrcode.svg", get(users::draw))
         .route("/sandbox/phone", get(phone::read).patch(phone::change))
         .route("/sandbox/scan", get(scan::fetch).post(scan::read))

@@ -123,8 +123,13 @@ pub(super) async fn read(State(platform): State<Platform>) -> Json<StateView> {
 }
 
 pub(super) async fn reset(State(platform): State<Platform>) -> Json<Value> {
-    *platform.world() = World::new(Clock::live());
-    platform.pusher().clock_turned();
+    {
+        let mut world = platform.world();
+        let addresses = world.addresses;
+        *world = World::new(Clock::live());
+        world.addresses = addresses;
+    }
+    platform.clock_turned();
     platform.tell(Event::Change("reset"));
     Json(json!({ "reset": true }))
 }
@@ -143,6 +148,7 @@ pub(super) async fn events(
         let message = match received {
             Ok(Event::Call(record)) => Message::default().event("call").data(&*record),
             Ok(Event::Push(record)) => Message::default().event("push").data(&*record),
+            Ok(Event::Notification(record)) => Message::default().event("notification").data(&*record),
             Ok(Event::Change(what)) => Message::default().event("change").data(json!({ "what": what }).to_string()),
             Err(RecvError::Lagged(missed)) => {
                 Message::default().event("missed").data(json!({ "missed": missed }).to_string())

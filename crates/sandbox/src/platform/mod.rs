@@ -12,6 +12,9 @@ mod media;
 mod members;
 mod menus;
 mod pages;
+mod pay_v2;
+mod pay_v3;
+pub(crate) mod payments;
 mod platform_ips;
 mod qrcodes;
 mod quota;
@@ -34,6 +37,8 @@ pub(crate) use reception::Ended;
 use crate::account::{Account, AccountError, NewAccount};
 use crate::callback::{Callback, CallbackError};
 use crate::chat::Menu;
+use crate::merchant::{Merchant, MerchantError, MerchantFiles, NewMerchant, ca_pem};
+use crate::notifier::Notifier;
 use crate::pusher::Pusher;
 use crate::shared_world::{Event, SharedWorld};
 use crate::world::World;
@@ -45,13 +50,15 @@ pub struct Platform {
     /// Names besides loopback under which it may be reached.
     hosts: Arc<[String]>,
     pusher: Arc<Pusher>,
+    notifier: Arc<Notifier>,
 }
 
 impl Platform {
     /// A platform with a clock that runs with the machine's, and no accounts.
     pub fn new() -> Platform {
         let world = SharedWorld::new();
-        Platform { world: world.clone(), hosts: Arc::new([]), pusher: Arc::new(Pusher::new(world)) }
+        let (pusher, notifier) = (Pusher::new(world.clone()), Notifier::new(world.clone()));
+        Platform { world, hosts: Arc::new([]), pusher: Arc::new(pusher), notifier: Arc::new(notifier) }
     }
 
     /// Lets the platform be reached under more names than loopback's, as the `Host` header says them without a port;
@@ -96,6 +103,39 @@ impl Platform {
         drop(world);
         self.tell(Event::Change("accounts"));
         Ok(())
+    }
+
+    /// Makes a merchant of WeChat Pay; what the wish leaves open is made up.
+    ///
+    /// # Errors
+    ///
+    /// When the number is taken, something of the wish cannot be, or there are too many merchants.
+    pub fn create_merchant(&self, wish: NewMerchant) -> Result<Merchant, MerchantError> {
+        let merchant = self.world().merchants.create(wish)?;
+        self.tell(Event::Change("merchants"));
+        Ok(merchant)
+    }
+
+    /// The files that a merchant downloads from the merchant platform: certificate, keys. `None` when there is no such
+    /// merchant. Keys that were not given are made at the first call, which takes a moment.
+    pub fn merchant_files(&self, mch_id: &str) -> Option<MerchantFiles> {
+        let files = self.world().merchants.get(mch_id).map(crate::merchant::MerchantHolder::files);
+        files.map(|files| files())
+    }
+
+    /// The certificate of the authority that issues the sandbox's certificates, PEM: of its TLS address, and of
+    /// merchants. The same for the whole process.
+    pub fn ca_pem(&self) -> String {
+        ca_pem()
+    }
+
+    pub(crate) fn notifier(&self) -> &Arc<Notifier> {
+        &self.notifier
+    }
+
+    /// Tells whatever waits for the clock that it was turned.
+    pub(crate) fn clock_turned(&self) {
+        self.world.clock_turned();
     }
 
     pub(crate) fn pusher(&self) -> &Arc<Pusher> {

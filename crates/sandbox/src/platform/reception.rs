@@ -33,10 +33,11 @@ impl Platform {
     pub(crate) async fn receive(&self, call: Call, closing: &CancellationToken) -> Ended {
         let mut visit = Visit::begin(self, call);
         let Some(fault) = visit.fault.clone() else {
-            let reply = routes::carry_out(&mut self.world(), &visit.call);
+            let reply = visit.carry_out();
             visit.record(Outcome::Answered, Some(&reply));
             return Ended::Whole(reply);
         };
+        let early = (fault.wish.carry_out && fault.wish.delay_ms > 0).then(|| visit.carry_out());
         if fault.wish.delay_ms > 0 {
             let delay = tokio::time::sleep(Duration::from_millis(fault.wish.delay_ms));
             tokio::select! {
@@ -44,7 +45,7 @@ impl Platform {
                 () = closing.cancelled() => {}
             }
         }
-        match visit.answer_with(&fault) {
+        match visit.answer_with(&fault, early) {
             Some(reply) if fault.wish.truncate => {
                 visit.record(Outcome::Truncated, Some(&reply));
                 Ended::Half(reply)
@@ -82,7 +83,7 @@ impl<'a> Visit<'a> {
         let started = Instant::now();
         let mut world = platform.world();
         let arrived = world.clock.now();
-        let appid = world.account_of(&call);
+        let appid = routes::account_of(&world, &call);
         let fault = world.faults.hit(&call.path, appid.as_deref());
         drop(world);
         if fault.is_some() {
@@ -91,11 +92,24 @@ impl<'a> Visit<'a> {
         Visit { platform, call, arrived, started, appid, fault, recorded: false }
     }
 
-    /// What the caller gets to see under a fault; `None` when that is nothing.
-    fn answer_with(&self, fault: &Fault) -> Option<Reply> {
+    /// Does what the call asks for, and begins what that leaves to do.
+    fn carry_out(&self) -> Reply {
+        let reply = routes::carry_out(&mut self.platform.world(), &self.call);
+        if routes::is_pay(&self.call.path) || self.call.path.contains("pay") {
+            self.platform.notifier().start_jobs();
+            if self.call.method == http::Method::POST {
+                self.platform.tell(Event::Change("orders"));
+            }
+        }
+        reply
+    }
+
+    /// What the caller gets to see under a fault; `None` when that is nothing. `early` is what the call gave when it was
+    /// carried out before a delay.
+    fn answer_with(&self, fault: &Fault, early: Option<Reply>) -> Option<Reply> {
+        let carried_out = fault.wish.carry_out || fault.wish.ending() == Ending::Answer;
+        let own = early.or_else(|| carried_out.then(|| self.carry_out()));
         let mut world = self.platform.world();
-        let own = (fault.wish.carry_out || fault.wish.ending() == Ending::Answer)
-            .then(|| routes::carry_out(&mut world, &self.call));
         match fault.wish.ending() {
             Ending::Answer => own,
             Ending::Errcode(errcode) => Some(match &fault.wish.errmsg {
@@ -103,6 +117,11 @@ impl<'a> Visit<'a> {
                 None if pages::has(&self.call.path) => pages::refused(&self.call, errcode),
                 None => Refusal::of(self.house(&world), errcode).reply(self.arrived, self.call.client_ip),
             }),
+            Ending::Code => {
+                let code = fault.wish.code.as_deref().unwrap_or_default();
+                let failed = routes::pay_failed(&mut world, &self.call, code, fault.wish.errmsg.as_deref());
+                failed.or_else(|| Some(Refusal::of(self.house(&world), -1).reply(self.arrived, self.call.client_ip)))
+            }
             Ending::Status(status) => {
                 let (content_type, body) = fault.wish.page();
                 Some(Reply::page(status, content_type, body))

@@ -8,8 +8,8 @@ use http::Method;
 use super::desk::{Answer, Desk};
 use super::refusal::{House, Refusal};
 use super::{
-    custom_messages, followers, media, members, menus, pages, platform_ips, qrcodes, quota, tickets, tokens, web_login,
-    wecom, wecom_messages,
+    custom_messages, followers, media, members, menus, pages, pay_v2, pay_v3, platform_ips, qrcodes, quota, tickets,
+    tokens, web_login, wecom, wecom_messages,
 };
 use crate::wire::{Call, Reply};
 use crate::world::World;
@@ -101,10 +101,38 @@ fn is_official(path: &str) -> bool {
     ROUTES.iter().any(|route| route.path == path && route.of != Of::Wecom)
 }
 
+/// Which account a call is about.
+pub(crate) fn account_of(world: &World, call: &Call) -> Option<String> {
+    if pay_v2::has(&call.path) {
+        pay_v2::appid_of(call)
+    } else if pay_v3::has(&call.path) {
+        pay_v3::appid_of(world, call)
+    } else {
+        world.account_of(call)
+    }
+}
+
+/// Whether a call is for WeChat Pay.
+pub(crate) fn is_pay(path: &str) -> bool {
+    pay_v2::has(path) || pay_v3::has(path)
+}
+
+/// What a fault answers with that names a code of WeChat Pay; `None` where there are no such codes.
+pub(crate) fn pay_failed(world: &mut World, call: &Call, code: &str, text: Option<&str>) -> Option<Reply> {
+    if pay_v2::has(&call.path) {
+        Some(pay_v2::failed(world, call, code, text))
+    } else {
+        pay_v3::has(&call.path).then(|| pay_v3::failed(world, call, code, text))
+    }
+}
+
 /// Carries one call out.
 pub(crate) fn carry_out(world: &mut World, call: &Call) -> Reply {
     let now = world.clock.now();
     if let Some(reply) = pages::answer(world, call) {
+        return reply;
+    }
+    if let Some(reply) = pay_v2::answer(world, call).or_else(|| pay_v3::answer(world, call)) {
         return reply;
     }
     let Some(route) = ROUTES.iter().find(|route| route.path == call.path) else { return no_such_path(world, call) };

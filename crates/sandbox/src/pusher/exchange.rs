@@ -1,6 +1,6 @@
 //! One request to somebody's server and its answer, or what went wrong, in words.
 //!
-//! Used by `pusher` for the check of a URL and for each try of a push. The limit of a try is set by who asks, since it
+//! Used by `pusher` for the check of a URL and for each try of a push, and by `notifier`. The limit of a try is set by who asks, since it
 //! goes by the sandbox's clock; here is only the one that nothing outlives. Redirects are not followed, no proxy of the
 //! environment is asked, and each request has a connection of its own.
 
@@ -24,39 +24,51 @@ const AGENT: &str = "Mozilla/4.0";
 
 /// An answer with status 200.
 #[derive(Clone, Debug)]
-pub(super) struct Whole {
-    pub(super) body: Bytes,
+pub(crate) struct Whole {
+    pub(crate) body: Bytes,
 }
 
 /// Why there is no answer with status 200.
 #[derive(Clone, Debug)]
-pub(super) struct Broken {
-    pub(super) outcome: TryOutcome,
-    pub(super) status: Option<u16>,
+pub(crate) struct Broken {
+    pub(crate) outcome: TryOutcome,
+    pub(crate) status: Option<u16>,
     /// What happened and what to do.
-    pub(super) reason: String,
+    pub(crate) reason: String,
 }
 
 /// Sends requests to the servers of those who are tested.
 #[derive(Clone, Debug)]
-pub(super) struct Messenger {
+pub(crate) struct Messenger {
     /// Absent only when the TLS library could not be set up.
     client: Option<reqwest::Client>,
 }
 
 impl Messenger {
-    pub(super) fn new() -> Messenger {
+    pub(crate) fn new() -> Messenger {
         Messenger { client: client() }
     }
 
-    pub(super) async fn get(&self, url: reqwest::Url) -> Result<Whole, Broken> {
+    pub(crate) async fn get(&self, url: reqwest::Url) -> Result<Whole, Broken> {
         let client = self.client()?;
         receive(client.get(url)).await
     }
 
-    pub(super) async fn post(&self, url: reqwest::Url, content_type: &str, body: String) -> Result<Whole, Broken> {
+    pub(crate) async fn post(&self, url: reqwest::Url, content_type: &str, body: String) -> Result<Whole, Broken> {
         let client = self.client()?;
         receive(client.post(url).header(CONTENT_TYPE, content_type).body(body)).await
+    }
+
+    /// Whatever is answered that is no redirect, with its status.
+    pub(crate) async fn deliver(
+        &self,
+        url: reqwest::Url,
+        content_type: &str,
+        headers: &[(&'static str, String)],
+        body: String,
+    ) -> Result<(u16, Bytes), Broken> {
+        let request = self.client()?.post(url).header(CONTENT_TYPE, content_type).body(body);
+        answered(headers.iter().fold(request, |request, (name, value)| request.header(*name, value))).await
     }
 
     fn client(&self) -> Result<&reqwest::Client, Broken> {
@@ -68,16 +80,23 @@ impl Messenger {
     }
 }
 
+/// An answer with status 200.
 async fn receive(request: reqwest::RequestBuilder) -> Result<Whole, Broken> {
+    match answered(request).await? {
+        (200, body) => Ok(Whole { body }),
+        (status, _) => {
+            let reason = format!("HTTP status {status}; only 200 is an answer");
+            Err(Broken { outcome: TryOutcome::HttpStatus, status: Some(status), reason })
+        }
+    }
+}
+
+async fn answered(request: reqwest::RequestBuilder) -> Result<(u16, Bytes), Broken> {
     let mut response = request.header(USER_AGENT, AGENT).send().await.map_err(|error| broken(&error, None))?;
     let status = response.status().as_u16();
     if response.status().is_redirection() {
         let reason = "redirects are not followed; give the address that answers itself";
         return Err(Broken { outcome: TryOutcome::Redirect, status: Some(status), reason: reason.into() });
-    }
-    if status != 200 {
-        let reason = format!("HTTP status {status}; only 200 is an answer");
-        return Err(Broken { outcome: TryOutcome::HttpStatus, status: Some(status), reason });
     }
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error, Some(status)))? {
@@ -87,7 +106,7 @@ async fn receive(request: reqwest::RequestBuilder) -> Result<Whole, Broken> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Whole { body: body.freeze() })
+    Ok((status, body.freeze()))
 }
 
 fn broken(error: &reqwest::Error, status: Option<u16>) -> Broken {

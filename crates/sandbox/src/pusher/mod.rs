@@ -17,7 +17,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use exchange::{Broken, Messenger};
+pub(crate) use exchange::{Broken, Messenger};
 pub(crate) use wish::PushWish;
 
 use crate::account::AccountKind;
@@ -26,7 +26,7 @@ use crate::callback::{
 };
 use crate::chance;
 use crate::chat::{Entry, Speaker};
-use crate::clock::{Pace, Time, machine_time};
+use crate::clock::machine_time;
 use crate::pushes::{Outcome, Try, TryOutcome, clipped};
 use crate::shared_world::{Event, SharedWorld};
 
@@ -47,8 +47,6 @@ pub(crate) struct Pusher {
     messenger: Messenger,
     turns: Semaphore,
     tasks: TaskTracker,
-    /// Somebody turned the clock.
-    clock_turned: Notify,
     /// A push ended.
     ended: Notify,
 }
@@ -103,14 +101,8 @@ impl Pusher {
             messenger: Messenger::new(),
             turns: Semaphore::new(AT_ONCE),
             tasks: TaskTracker::new(),
-            clock_turned: Notify::new(),
             ended: Notify::new(),
         }
-    }
-
-    /// Tells the tries under way that the clock was turned.
-    pub(crate) fn clock_turned(&self) {
-        self.clock_turned.notify_waiters();
     }
 
     /// Waits for all pushes to end.
@@ -185,28 +177,6 @@ impl Pusher {
         self.messenger.get(url).await.map(|whole| whole.body).map_err(|broken| broken.reason)
     }
 
-    /// Waits until the sandbox's clock shows a moment.
-    async fn clock_reaches(&self, moment: Time) {
-        loop {
-            let mut turned = std::pin::pin!(self.clock_turned.notified());
-            turned.as_mut().enable();
-            let (now, pace) = {
-                let world = self.world.lock();
-                (world.clock.now(), world.clock.pace())
-            };
-            if now >= moment {
-                return;
-            }
-            match pace {
-                Pace::Stepped => turned.await,
-                Pace::Live => {
-                    let left = Duration::from_millis(moment.millis().saturating_sub(now.millis()));
-                    drop(tokio::time::timeout(left, turned).await);
-                }
-            }
-        }
-    }
-
     async fn carry_out(&self, job: &Job) {
         // The semaphore is never closed; without a permit the push would only be less patient.
         let _turn = self.turns.acquire().await;
@@ -241,7 +211,7 @@ impl Pusher {
                 reason: "the sandbox was stopped or reset".into(),
             }),
             answered = sent => answered,
-            () = self.clock_reaches(at.plus_millis(job.limits.limit_ms)) => Err(Broken {
+            () = self.world.clock_reaches(at.plus_millis(job.limits.limit_ms)) => Err(Broken {
                 outcome: TryOutcome::Timeout,
                 status: None,
                 reason: format!("no whole answer within {} ms; the connection was closed", job.limits.limit_ms),

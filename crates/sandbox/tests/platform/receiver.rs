@@ -40,6 +40,11 @@ impl Got {
         self.query.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(':'));
+        lines.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    }
+
     pub(crate) fn names(&self) -> Vec<&str> {
         self.query.iter().map(|(name, _)| name.as_str()).collect()
     }
@@ -152,7 +157,8 @@ async fn request(stream: &mut TcpStream) -> Option<Got> {
     stream.read_exact(&mut body).await.ok()?;
     let mut words = head.split(' ');
     let method = words.next()?.to_owned();
-    let (_, query) = words.next()?.split_once('?')?;
+    let target = words.next()?;
+    let (_, query) = target.split_once('?').unwrap_or((target, ""));
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let query = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     Some(Got { method, query, body: String::from_utf8(body).ok()?, head })

@@ -7,6 +7,9 @@
 
 mod cards;
 mod names;
+mod pay;
+
+pub(super) use pay::{decide as decide_payment, look as look_at_payment};
 
 use http::header;
 use serde_json::{Value, json};

@@ -17,6 +17,7 @@ mod consent;
 mod files;
 mod html;
 mod link;
+mod mweb;
 mod objection;
 mod pictures;
 mod qr_login;
@@ -55,7 +56,7 @@ const fn quiet(path: &'static str, handler: fn(&mut Desk<'_>) -> Reply) -> Page 
 /// The beginning of the paths of the JSSDK's bridge.
 const BRIDGE: &str = "/jsbridge/";
 
-static PAGES: [Page; 20] = [
+static PAGES: [Page; 24] = [
     // open.weixin.qq.com and login.work.weixin.qq.com: logins
     get("/connect/oauth2/authorize", authorize::open),
     post("/connect/oauth2/decide", consent::decide),
@@ -68,6 +69,9 @@ static PAGES: [Page; 20] = [
     quiet("/connect/qrcode/", qr_login::picture),
     quiet("/connect/static/page.css", files::style),
     quiet("/connect/static/qr_login.js", files::qr_login),
+    // wx.tenpay.com: H5 payments
+    get("/cgi-bin/mmpayweb-bin/checkmweb", mweb::open),
+    post("/cgi-bin/mmpayweb-bin/decide", mweb::decide),
     // thirdwx.qlogo.cn: pictures of people
     quiet(PICTURES, pictures::draw),
     // res.wx.qq.com and open.work.weixin.qq.com: the JSSDK
@@ -78,6 +82,8 @@ static PAGES: [Page; 20] = [
     // what WeChat's own client asks when a page calls the JSSDK
     post("/jsbridge/verify", bridge::verify),
     post("/jsbridge/card", bridge::card),
+    post("/jsbridge/pay", bridge::look_at_payment),
+    post("/jsbridge/pay/decide", bridge::decide_payment),
     quiet("/jsbridge/phone", bridge::phone),
     get("/connect/", |_| html::missing()),
 ];
