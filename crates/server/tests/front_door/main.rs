@@ -43,6 +43,8 @@ mod login_ticket;
 mod login_wecom;
 mod nodes;
 mod operation;
+mod payment_notices;
+mod payment_orders;
 mod registration;
 mod restarts;
 mod secrets;

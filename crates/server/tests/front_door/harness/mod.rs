@@ -14,6 +14,7 @@ pub(crate) mod relay;
 pub(crate) mod scene;
 pub(crate) mod script;
 pub(crate) mod server;
+pub(crate) mod shop;
 pub(crate) mod wechat_pushes;
 
 use std::time::{Duration, Instant};
