@@ -14,7 +14,6 @@ use wechat::pay::credentials::PlatformCertificate;
 use wechat::pay::{NotDone, v3};
 
 use super::Inner;
-use super::hosts::Unanswered;
 
 /// A list this old is asked for again (WeChat Pay: at least every 12 hours).
 const RENEW_AFTER: Duration = Duration::from_secs(6 * 3600);
@@ -22,16 +21,19 @@ const RENEW_AFTER: Duration = Duration::from_secs(6 * 3600);
 /// Between two questions about an unknown serial number.
 const BETWEEN_QUESTIONS: Duration = Duration::from_secs(60);
 
+/// After a question that brought nothing.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// Tries of one question.
+const TRIES: u32 = 3;
+
 /// WeChat says that the merchant has none: it uses the public key.
 const NONE_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// Why there are no certificates.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CertificatesError {
-    /// WeChat Pay could not be asked.
-    #[error("WeChat Pay's certificates could not be downloaded: {0}")]
-    Unanswered(#[from] Unanswered),
-    /// WeChat Pay refused, or its answer cannot be believed.
+    /// WeChat Pay could not be asked, refused, or its answer cannot be believed.
     #[error("WeChat Pay's certificates could not be downloaded: {0}")]
     NotDone(String),
     /// The database.
@@ -54,7 +56,8 @@ struct Known {
     certificates: Vec<PlatformCertificate>,
     /// The list is believed until then.
     good_until: Timestamp,
-    asked_at: Option<Timestamp>,
+    /// Before it WeChat is not asked again.
+    not_before: Option<Timestamp>,
 }
 
 impl Certificates {
@@ -85,8 +88,7 @@ impl Certificates {
     }
 
     fn may_ask(&self, mch_id: &str, now: Timestamp) -> bool {
-        let known = self.lock();
-        known.get(mch_id).and_then(|known| known.asked_at).is_none_or(|at| now.since(at) >= BETWEEN_QUESTIONS)
+        self.lock().get(mch_id).and_then(|known| known.not_before).is_none_or(|at| now >= at)
     }
 
     fn keep(
@@ -94,18 +96,18 @@ impl Certificates {
         mch_id: &str,
         certificates: Vec<PlatformCertificate>,
         good_until: Timestamp,
-        asked_at: Option<Timestamp>,
+        not_before: Option<Timestamp>,
     ) {
         let mut known = self.lock();
-        let asked_at = asked_at.or_else(|| known.get(mch_id).and_then(|known| known.asked_at));
-        known.insert(mch_id.to_owned(), Known { certificates, good_until, asked_at });
+        let not_before = not_before.or_else(|| known.get(mch_id).and_then(|known| known.not_before));
+        known.insert(mch_id.to_owned(), Known { certificates, good_until, not_before });
         self.edition.fetch_add(1, Ordering::AcqRel);
     }
 
-    fn asked(&self, mch_id: &str, now: Timestamp) {
+    fn asked(&self, mch_id: &str, not_before: Timestamp) {
         let mut known = self.lock();
-        let fresh = || Known { certificates: Vec::new(), good_until: Timestamp::ZERO, asked_at: None };
-        known.entry(mch_id.to_owned()).or_insert_with(fresh).asked_at = Some(now);
+        let fresh = || Known { certificates: Vec::new(), good_until: Timestamp::ZERO, not_before: None };
+        known.entry(mch_id.to_owned()).or_insert_with(fresh).not_before = Some(not_before);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {
@@ -157,22 +159,50 @@ impl Inner {
         if !self.certificates.may_ask(mch_id, now) {
             return Ok(());
         }
-        self.certificates.asked(mch_id, now);
-        let stamp = self.stamp();
-        let raw = self.hosts.send(&merchant.certificates_call(&stamp), None, "certificates").await?;
-        let certificates = match merchant.read_certificates(&raw.received(), now.as_seconds()) {
-            Ok(certificates) => certificates,
-            Err(NotDone::Refused(refusal)) if refusal.said == "RESOURCE_NOT_EXISTS" => {
-                self.certificates.keep(mch_id, Vec::new(), now + NONE_FOR, Some(now));
-                let what = "this merchant has none; register pay_key_id and pay_public_key (WeChat Pay's public key)";
-                return Err(CertificatesError::NotDone(what.to_owned()));
+        self.certificates.asked(mch_id, now + AFTER_FAILURE);
+        let mut outcome = self.downloaded(merchant).await;
+        for _ in 1..TRIES {
+            if !matches!(outcome, Err(Failed::Unclear(_))) {
+                break;
             }
-            Err(error) => return Err(CertificatesError::NotDone(error.to_string())),
-        };
-        let rows: Vec<_> = certificates.iter().map(super::stored_certificate).collect();
-        self.store.keep_platform_certificates(mch_id, &rows, now).await?;
-        tracing::info!(mch_id, count = certificates.len(), "downloaded WeChat Pay's certificates");
-        self.certificates.keep(mch_id, certificates, now + RENEW_AFTER, Some(now));
-        Ok(())
+            outcome = self.downloaded(merchant).await;
+        }
+        let not_before = Some(now + BETWEEN_QUESTIONS);
+        match outcome {
+            Ok(certificates) => {
+                let rows: Vec<_> = certificates.iter().map(super::stored_certificate).collect();
+                self.store.keep_platform_certificates(mch_id, &rows, now).await?;
+                tracing::info!(mch_id, count = certificates.len(), "downloaded WeChat Pay's certificates");
+                self.certificates.keep(mch_id, certificates, now + RENEW_AFTER, not_before);
+                Ok(())
+            }
+            Err(Failed::None) => {
+                self.certificates.keep(mch_id, Vec::new(), now + NONE_FOR, not_before);
+                let what = "this merchant has none; register pay_key_id and pay_public_key (WeChat Pay's public key)";
+                Err(CertificatesError::NotDone(what.to_owned()))
+            }
+            Err(Failed::Unclear(reason) | Failed::Refused(reason)) => Err(CertificatesError::NotDone(reason)),
+        }
     }
+
+    async fn downloaded(&self, merchant: &v3::Merchant) -> Result<Vec<PlatformCertificate>, Failed> {
+        let raw = self.hosts.send(&merchant.certificates_call(&self.stamp()), None, "pay/certificates").await;
+        let raw = raw.map_err(|error| Failed::Unclear(error.to_string()))?;
+        match merchant.read_certificates(&raw.received(), self.clock.now().as_seconds()) {
+            Ok(certificates) => Ok(certificates),
+            Err(NotDone::Refused(refusal)) if refusal.said == "RESOURCE_NOT_EXISTS" => Err(Failed::None),
+            Err(NotDone::Refused(refusal)) => Err(Failed::Refused(refusal.to_string())),
+            Err(NotDone::Unbelievable(doubt)) => Err(Failed::Unclear(doubt.to_string())),
+        }
+    }
+}
+
+/// Why a download brought nothing.
+enum Failed {
+    /// The merchant has none.
+    None,
+    /// WeChat said no.
+    Refused(String),
+    /// It may be different the next time.
+    Unclear(String),
 }

@@ -29,6 +29,7 @@ mod watch;
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
 use store::{OrderEvent, OrderId, PayVersion, PlatformCertificateRow, StoreError, Timestamp};
@@ -61,6 +62,8 @@ struct Inner {
     certificates: Certificates,
     deliveries: Deliveries,
     records: Records,
+    /// Counts what happened.
+    events: AtomicU64,
     /// Wakes the watch when something will be due soon.
     due: Notify,
 }
@@ -133,6 +136,7 @@ impl Payment {
             certificates: Certificates::default(),
             deliveries,
             records,
+            events: AtomicU64::new(0),
             due: Notify::new(),
         });
         inner.metrics.add_collector(Box::new(expiry::Expiry::of(&inner)));
@@ -151,7 +155,10 @@ impl Inner {
     /// Something that happened to an order, for its history.
     fn event(&self, order: OrderId, kind: &str, detail: &Value) -> OrderEvent {
         let mut id = [0; 16];
-        self.random.fill_public(&mut id);
+        let (count, chance) = id.split_at_mut(8);
+        // Those of one moment stay in their order.
+        count.copy_from_slice(&self.events.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        self.random.fill_public(chance);
         OrderEvent { order, id, at: self.clock.now(), kind: kind.to_owned(), detail: to_json(detail) }
     }
 }

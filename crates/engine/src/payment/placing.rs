@@ -281,9 +281,7 @@ impl Inner {
 
     async fn placed(&self, till: &Till, order: Order, answer: Answer) -> Result<Placed, PayError> {
         let now = self.clock.now();
-        let mut fields = answer.fields;
-        fields.insert("out_trade_no".to_owned(), order.out_trade_no.clone().into());
-        fields.insert("total_fee".to_owned(), order.total_fee.into());
+        let fields = in_one_shape(answer.fields, &order);
         let order = Order {
             state: OrderState::Unpaid,
             answer: Some(to_json(&Kept { fields: fields.clone() })),
@@ -338,4 +336,27 @@ impl Inner {
 pub(super) fn number_of(order: &Order) -> Result<PaymentNo, PayError> {
     let number = OutTradeNo::parse(&order.out_trade_no);
     Ok(PaymentNo::OutTradeNo(number.map_err(|error| AskProblem::Parameter(error.to_string()))?))
+}
+
+/// The same members from both versions: what can be paid with, and what the order is. (v3 gives no `prepay_id` with a QR code.)
+fn in_one_shape(mut answer: Map<String, Value>, order: &Order) -> Map<String, Value> {
+    let mut fields = Map::new();
+    for (name, value) in [
+        ("return_code", "SUCCESS"),
+        ("return_msg", "OK"),
+        ("result_code", "SUCCESS"),
+        ("appid", &order.appid),
+        ("mch_id", &order.mch_id),
+        ("out_trade_no", &order.out_trade_no),
+        ("trade_type", &order.trade_type),
+    ] {
+        fields.insert(name.to_owned(), value.into());
+    }
+    fields.insert("total_fee".to_owned(), order.total_fee.into());
+    for name in ["prepay_id", "code_url", "mweb_url"] {
+        if let Some(value) = answer.remove(name) {
+            fields.insert(name.to_owned(), value);
+        }
+    }
+    fields
 }

@@ -14,7 +14,7 @@ async fn an_order_looks_the_same_in_both_versions() {
         let mut members = Vec::new();
         for more in [
             &[("trade_type", "NATIVE")] as &[_],
-            &[("openid", "oPayer")],
+            &[("openid", shop.bank.payer.as_str())],
             &[("trade_type", "MWEB")],
             &[("trade_type", "APP")],
         ] {
@@ -62,39 +62,39 @@ async fn a_page_gets_what_wechats_client_takes() {
     for shop in Shop::both().await {
         let payer = shop.bank.post("/sandbox/payments/look", &json!({"order": {"code_url": "x"}})).await;
         assert!(payer["refused"].is_object(), "{payer}");
-        let answer = shop.ask("/pay/js", &[("openid", "oPayerOfThePage")]).await;
+        let answer = shop.ask("/pay/js", &[("openid", shop.bank.payer.as_str())]).await;
         let request = answer.json();
         let mut names: Vec<&str> = request.as_object().unwrap().keys().map(String::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["appId", "nonceStr", "package", "paySign", "signType", "timeStamp"], "{request}");
-        let purse = json!({"openid": "oPayerOfThePage"});
+        let purse = json!({"openid": shop.bank.payer});
         let paid = shop.bank.post("/sandbox/payments", &json!({"order": {"request": request}, "purse": purse})).await;
         assert_eq!(paid["result"], "ok", "{paid}");
         shop.backend.has_received(PAID, 1).await;
-        assert_eq!(shop.backend.only(PAID).json()["openid"], "oPayerOfThePage");
+        assert_eq!(shop.backend.only(PAID).json()["openid"], *shop.bank.payer);
     }
 }
 
 #[tokio::test]
 async fn a_script_sets_the_variable_that_was_asked_for() {
     let shop = Shop::v3().await;
-    let script = shop.ask("/pay/js", &[("openid", "oPayer"), ("var", "wxpay")]).await;
+    let script = shop.ask("/pay/js", &[("openid", shop.bank.payer.as_str()), ("var", "wxpay")]).await;
     assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
     let text = script.text();
     let json = text.strip_prefix("var wxpay = ").and_then(|rest| rest.trim_end().strip_suffix(';')).unwrap();
     assert_eq!(serde_json::from_str::<Value>(json).unwrap()["signType"], "RSA");
     for bad in ["1a", "a-b", "a.b", "alert(1)//", "var x"] {
-        shop.ask("/pay/js", &[("openid", "oPayer"), ("var", bad)]).await.is_refusal(400, -10003);
+        shop.ask("/pay/js", &[("openid", shop.bank.payer.as_str()), ("var", bad)]).await.is_refusal(400, -10003);
     }
 }
 
 #[tokio::test]
 async fn the_cookie_says_who_pays() {
     let shop = Shop::v2().await;
-    let visitor = shop.server.caller.with("cookie", "a=b; openid=oFromCookie; c=d");
+    let visitor = shop.server.caller.with("cookie", &format!("a=b; openid={}; c=d", shop.bank.payer));
     let answer = visitor.get("/app/test/pay/js?fee=7&out_trade_no=cookie-0001").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(shop.bank.order("cookie-0001").await["openid"], "oFromCookie");
+    assert_eq!(shop.bank.order("cookie-0001").await["openid"], *shop.bank.payer);
     shop.ask("/pay/js", &[]).await.is_refusal(400, -10003);
     // A program that asks for an order is no visitor: its cookies mean nothing.
     let native = visitor.get("/app/test/pay?fee=7").await.json();

@@ -25,6 +25,8 @@ pub(crate) struct Bank {
     pub(crate) tls_url: String,
     pub(crate) account: Account,
     pub(crate) merchant: Merchant,
+    /// The phone's user.
+    pub(crate) payer: String,
     platform: Platform,
     pub(crate) control: Caller,
     _stop: DropGuard,
@@ -41,7 +43,10 @@ impl Bank {
         let account = platform.create_account(NewAccount::of(AccountKind::Official)).unwrap();
         let wish = NewMerchant { appids: vec![account.appid.clone()], key_mode, ..NewMerchant::default() };
         let merchant = platform.create_merchant(wish).unwrap();
-        Self { control: Caller::of(&url), url, tls_url, account, merchant, platform, _stop: stop.drop_guard() }
+        let control = Caller::of(&url);
+        let users = control.get(&format!("/sandbox/accounts/{}/users", account.appid)).await.json();
+        let payer = users["users"][0]["openid"].as_str().unwrap_or_else(|| panic!("{users}")).to_owned();
+        Self { control, url, tls_url, account, merchant, payer, platform, _stop: stop.drop_guard() }
     }
 
     /// The authority of its certificates, in a file.
@@ -166,14 +171,30 @@ impl Shop {
         [Self::v2().await, Self::v3().await]
     }
 
+    /// WeChat Pay is reached over TLS, so that it can be shown the merchant's certificate.
+    pub(crate) async fn over_tls(key_mode: KeyMode, merchant: fn(&Bank) -> Vec<(&'static str, String)>) -> Self {
+        Self::opened(key_mode, merchant, |flags, bank, database| {
+            flags.but("--pay-url", &bank.tls_url).and("--trust-cert", &bank.ca_file(database))
+        })
+        .await
+    }
+
     pub(crate) async fn with(
         key_mode: KeyMode,
         merchant: fn(&Bank) -> Vec<(&'static str, String)>,
         flags: fn(Flags) -> Flags,
     ) -> Self {
+        Self::opened(key_mode, merchant, |known, _, _| flags(known)).await
+    }
+
+    async fn opened(
+        key_mode: KeyMode,
+        merchant: fn(&Bank) -> Vec<(&'static str, String)>,
+        flags: impl Fn(Flags, &Bank, &Database) -> Flags,
+    ) -> Self {
         let (bank, backend, database) = (Bank::open(key_mode).await, Backend::start().await, Database::sqlite());
         let clock = Arc::new(TurnedClock::default());
-        let flags = flags(Flags::new(&database, &bank.url));
+        let flags = flags(Flags::new(&database, &bank.url), &bank, &database);
         let server = Running::start_by(&flags, Arc::clone(&clock)).await;
         let operator = server.caller.bearer(super::server::ADMIN);
         let api_key = register(&operator, "test", &bank, &merchant(&bank)).await;
@@ -188,10 +209,9 @@ impl Shop {
     /// The same at another path.
     pub(crate) async fn ask(&self, path: &str, more: &[(&str, &str)]) -> Answer {
         let call = self.backend.at(PAID);
-        let mut pairs = vec![("name", "茶 & 点心"), ("call", call.as_str())];
-        if !more.iter().any(|(name, _)| *name == "fee") {
-            pairs.push(("fee", "100"));
-        }
+        let usual = [("name", "茶 & 点心"), ("fee", "100"), ("call", call.as_str())];
+        let is_given = |name: &str| more.iter().any(|(known, _)| *known == name);
+        let mut pairs: Vec<(&str, &str)> = usual.into_iter().filter(|(name, _)| !is_given(name)).collect();
         pairs.extend_from_slice(more);
         self.server.get(&format!("/app/test{path}?{}", encoded(&pairs))).await
     }
@@ -258,6 +278,12 @@ impl Shop {
     /// Time passes for the proxy.
     pub(crate) fn wait(&self, by: Duration) {
         self.clock.turn(by);
+    }
+
+    /// Time passes for everybody.
+    pub(crate) async fn everybody_waits(&self, by: Duration) {
+        self.clock.turn(by);
+        self.bank.post("/sandbox/clock", &json!({"advance": by.as_secs()})).await;
     }
 }
 

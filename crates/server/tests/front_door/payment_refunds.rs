@@ -1,0 +1,166 @@
+//! `/pay/refund`: back to the payer once, whatever gets lost on the way, and told to the team when it is decided.
+
+use std::time::Duration;
+
+use sandbox::KeyMode;
+use serde_json::{Value, json};
+
+use crate::harness::caller::{Answer, encoded};
+use crate::harness::eventually;
+use crate::harness::shop::{Bank, PAID, Shop, history};
+
+/// v2's refunds need TLS, to show the merchant's certificate; v3 goes over the same way.
+async fn shops() -> [Shop; 2] {
+    let v2 = |bank: &Bank| {
+        let mut pairs = bank.v2();
+        pairs.push(("mch_cert", bank.file("apiclient_cert.pem") + &bank.file("apiclient_key.pem")));
+        pairs
+    };
+    [Shop::over_tls(KeyMode::Certificate, v2).await, Shop::over_tls(KeyMode::Certificate, Bank::v3).await]
+}
+
+async fn refund(shop: &Shop, more: &[(&str, &str)]) -> Answer {
+    shop.server.get(&format!("/app/test/pay/refund?{}", encoded(more))).await
+}
+
+/// Decides a refund, and gives what the backend is told.
+async fn decided(shop: &Shop, number: &str, out_refund_no: &str, state: &str, event_type: &str) -> Value {
+    shop.bank.settle(out_refund_no, state).await;
+    eventually(&format!("{event_type} is told"), async || !shop.all_news(event_type, number).is_empty()).await;
+    shop.all_news(event_type, number).remove(0).json()
+}
+
+#[tokio::test]
+async fn a_refund_is_accepted_decided_and_told() {
+    for shop in shops().await {
+        shop.bank.change(&json!({"refund_settles_after": null, "refund_gap": 0})).await;
+        let number = shop.paid(&[("fee", "300")]).await;
+        let asked =
+            [("out_trade_no", number.as_str()), ("out_refund_no", "R-0001"), ("refund_fee", "100"), ("reason", "冷了")];
+        let accepted = refund(&shop, &asked).await.json();
+        assert_eq!(
+            (&accepted["out_refund_no"], &accepted["refund_fee"], &accepted["total_fee"]),
+            (&json!("R-0001"), &json!(100), &json!(300)),
+            "{accepted}"
+        );
+        assert!(accepted["refund_id"].as_str().is_some_and(|id| !id.is_empty()), "{accepted}");
+        let told = decided(&shop, &number, "R-0001", "SUCCESS", "REFUND.SUCCESS").await;
+        for (name, value) in [
+            ("out_refund_no", json!("R-0001")),
+            ("refund_fee", json!(100)),
+            ("total_fee", json!(300)),
+            ("refund_status", json!("SUCCESS")),
+            ("out_trade_no", json!(number)),
+        ] {
+            assert_eq!(told[name], value, "{name} in {told}");
+        }
+        let record = shop.has_state(&number, "refunded").await;
+        assert_eq!(record["refunds"][0]["state"], "succeeded", "{record}");
+        assert!(
+            history(&record).ends_with(&["refund asked".into(), "refund accepted".into(), "refunded".into()]),
+            "{record}"
+        );
+        let found = shop.server.get("/app/test/pay/refund/query?out_refund_no=R-0001").await.json();
+        assert_eq!((&found["refund_status_0"], &found["refund_fee_0"]), (&json!("SUCCESS"), &json!(100)), "{found}");
+        let query = shop.server.get(&format!("/app/test/pay/query?out_trade_no={number}")).await.json();
+        assert_eq!(query["trade_state"], "REFUND", "{query}");
+    }
+}
+
+#[tokio::test]
+async fn the_same_number_moves_money_once() {
+    for shop in shops().await {
+        shop.bank.change(&json!({"refund_settles_after": null, "refund_gap": 0})).await;
+        let number = shop.paid(&[]).await;
+        let same = [("out_trade_no", number.as_str()), ("out_refund_no", "R-1"), ("refund_fee", "40")];
+        let first = refund(&shop, &same).await.json();
+        let again = refund(&shop, &same).await.json();
+        assert_eq!((&first["out_refund_no"], &again["out_refund_no"]), (&json!("R-1"), &json!("R-1")), "{again}");
+        let other = [("out_trade_no", number.as_str()), ("out_refund_no", "R-1"), ("refund_fee", "41")];
+        refund(&shop, &other).await.is_refusal(409, -10030);
+        let second = [("out_trade_no", number.as_str()), ("out_refund_no", "R-2"), ("refund_fee", "10")];
+        let at_once = (0..8).map(|_| refund(&shop, &second));
+        futures::future::join_all(at_once).await;
+        let refunds = refunds(&shop).await;
+        let fees: Vec<i64> = refunds
+            .iter()
+            .filter_map(|refund| refund["amount"].as_i64().or(refund["refund_fee"].as_i64()).or(refund["fee"].as_i64()))
+            .collect();
+        assert_eq!(refunds.len(), 2, "{refunds:?}");
+        assert_eq!(fees.iter().sum::<i64>(), 50, "{refunds:?}");
+    }
+}
+
+async fn refunds(shop: &Shop) -> Vec<Value> {
+    let path = format!("/sandbox/merchants/{}/refunds", shop.bank.merchant.mch_id);
+    shop.bank.control.get(&path).await.json()["refunds"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn what_cannot_be_refunded_says_why() {
+    for shop in shops().await {
+        let unpaid = shop.ordered(&[]).await;
+        refund(&shop, &[("out_trade_no", &unpaid), ("out_refund_no", "R1")]).await.is_refusal(409, -10031);
+        let number = shop.paid(&[]).await;
+        for bad in [
+            &[("out_refund_no", "R1")] as &[_],
+            &[("out_trade_no", number.as_str())],
+            &[("out_trade_no", number.as_str()), ("out_refund_no", "a b")],
+            &[("out_trade_no", number.as_str()), ("out_refund_no", "R1"), ("refund_fee", "0")],
+            &[("out_trade_no", number.as_str()), ("out_refund_no", "R1"), ("refund_fee", "101")],
+            &[("out_trade_no", number.as_str()), ("out_refund_no", "R1"), ("total_fee", "99")],
+            &[("out_trade_no", "nobodys-order"), ("out_refund_no", "R1"), ("refund_fee", "1")],
+        ] {
+            let answer = refund(&shop, bad).await;
+            assert_eq!((answer.status, answer.errcode()), (400, -10003), "{bad:?}: {}", answer.text());
+        }
+        assert!(refunds(&shop).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_refund_that_wechat_does_not_tell_of_is_found() {
+    for shop in shops().await {
+        let number = shop.paid(&[]).await;
+        shop.bank.change(&json!({"notifications": false, "refund_settles_after": null})).await;
+        refund(&shop, &[("out_trade_no", number.as_str()), ("out_refund_no", "R-quiet")]).await;
+        shop.bank.settle("R-quiet", "ABNORMAL").await;
+        shop.everybody_waits(Duration::from_secs(61)).await;
+        eventually("it is told", async || !shop.all_news("REFUND.ABNORMAL", &number).is_empty()).await;
+        let told = shop.all_news("REFUND.ABNORMAL", &number).remove(0).json();
+        assert_eq!((&told["refund_status"], &told["refund_fee"]), (&json!("CHANGE"), &json!(100)), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_no_second_refund() {
+    for (shop, path) in shops().await.into_iter().zip(["/secapi/pay/refund", "/v3/refund/domestic/refunds"]) {
+        shop.bank.change(&json!({"refund_settles_after": null})).await;
+        let number = shop.paid(&[]).await;
+        shop.bank.fault(&json!({"path": path, "drop": true, "carry_out": true})).await;
+        let answer = refund(&shop, &[("out_trade_no", number.as_str()), ("out_refund_no", "R-lost")]).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.json()["out_refund_no"], "R-lost", "{}", answer.text());
+        assert_eq!(refunds(&shop).await.len(), 1);
+        decided(&shop, &number, "R-lost", "SUCCESS", "REFUND.SUCCESS").await;
+        assert_eq!(shop.all_news("REFUND.SUCCESS", &number).len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_refund_by_v2_needs_the_merchants_certificate() {
+    let shop = Shop::over_tls(KeyMode::Certificate, Bank::v2).await;
+    let number = shop.paid(&[]).await;
+    let told =
+        refund(&shop, &[("out_trade_no", number.as_str()), ("out_refund_no", "R1")]).await.is_refusal(400, -10029);
+    assert!(told.errmsg().contains("mch_cert"), "{}", told.errmsg());
+    // As a p12 file in base64, whose password is the merchant's number.
+    use base64::Engine;
+    let p12 = base64::engine::general_purpose::STANDARD.encode(shop.bank.p12());
+    let mut merchant = shop.bank.v2();
+    merchant.push(("mch_cert", p12));
+    crate::harness::shop::register(&shop.operator(), "test", &shop.bank, &merchant).await;
+    let accepted = refund(&shop, &[("out_trade_no", number.as_str()), ("out_refund_no", "R1")]).await.json();
+    assert_eq!(accepted["refund_fee"], 100, "{accepted}");
+    assert!(shop.backend.calls(PAID) >= 1);
+}
