@@ -15,12 +15,14 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::Closing;
 use super::clock::Reading;
+use super::merchants::MerchantView;
 use crate::account::Account;
 use crate::callback::CallbackView;
 use crate::chat::Menu;
 use crate::clock::{Clock, Time};
 use crate::faults::Fault;
 use crate::journal::{Filter, Record};
+use crate::merchant::Notice;
 use crate::phone::PhoneView;
 use crate::platform::Platform;
 use crate::pushes::Push;
@@ -32,7 +34,7 @@ use crate::world::{App, Holder, World};
 
 /// Calls that the state shows.
 const LATEST_CALLS: usize = 100;
-/// Pushes that the state shows.
+/// Pushes, and notifications of WeChat Pay, that the state shows.
 const LATEST_PUSHES: usize = 50;
 /// How often an event stream shows that it is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -47,6 +49,8 @@ pub(super) struct StateView {
     last_id: u64,
     pushes: Vec<Push>,
     phone: PhoneView,
+    merchants: Vec<MerchantView>,
+    notifications: Vec<Notice>,
 }
 
 /// An account with what belongs to it. Times are milliseconds since the Unix epoch.
@@ -119,6 +123,8 @@ pub(super) async fn read(State(platform): State<Platform>) -> Json<StateView> {
         last_id: world.journal.last_id(),
         pushes: world.pushes.list(|_| true, None, LATEST_PUSHES).into_iter().cloned().collect(),
         phone: world.phone.view(),
+        merchants: world.merchants.in_order().into_iter().map(|holder| MerchantView::of(&world, holder)).collect(),
+        notifications: world.merchants.notices.list(|_| true, None, LATEST_PUSHES).into_iter().cloned().collect(),
     })
 }
 
@@ -134,7 +140,8 @@ pub(super) async fn reset(State(platform): State<Platform>) -> Json<Value> {
     Json(json!({ "reset": true }))
 }
 
-/// One event for each API call (`call`, its record), each step of a push (`push`, its record) and each change by the control API (`change`, what). After `missed`
+/// One event for each API call (`call`, its record), each step of a push (`push`, its record) or of a notification of
+/// WeChat Pay (`notification`, its record), and each change by the control API (`change`, what). After `missed`
 /// a reader should look at the state again.
 pub(super) async fn events(
     State(platform): State<Platform>,

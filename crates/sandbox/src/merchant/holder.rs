@@ -38,6 +38,31 @@ pub struct NewMerchant {
     pub public_key: Option<GivenKey>,
 }
 
+/// The demo merchant: always the same, so that documents can print lines that work.
+const DEMO_MCH_ID: &str = "1900000109";
+const DEMO_V2_KEY: &str = "sandbox0v2key0of0the0demo0shop00";
+const DEMO_V3_KEY: &str = "sandbox0v3key0of0the0demo0shop00";
+
+impl NewMerchant {
+    /// A wish for a merchant that is bound to these appids, everything else made up.
+    pub fn of(appids: impl IntoIterator<Item = String>) -> NewMerchant {
+        NewMerchant { appids: appids.into_iter().collect(), ..NewMerchant::default() }
+    }
+
+    /// A wish for the demo merchant, bound to the demo account: number and keys are always the same, the certificate is
+    /// made at each start. It has platform certificates and the public key.
+    pub fn demo(appid: &str) -> NewMerchant {
+        NewMerchant {
+            mch_id: Some(DEMO_MCH_ID.to_owned()),
+            name: Some("演示商户".to_owned()),
+            v2_key: Some(DEMO_V2_KEY.to_owned()),
+            v3_key: Some(DEMO_V3_KEY.to_owned()),
+            key_mode: KeyMode::Both,
+            ..NewMerchant::of([appid.to_owned()])
+        }
+    }
+}
+
 /// A private key, and the name under which headers know it.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,7 +7,7 @@
 //! | `sign_v2`, `sign_v3`, `cipher` | signatures and encryption of both APIs |
 //! | `settings`, `knobs`, `holder` | a merchant, and what can be changed or spoilt about it |
 //! | `limits` | what numbers and addresses have to look like |
-//! | `order`, `refund`, `store` | what was ordered, paid, closed and refunded |
+//! | `order`, `refund`, `store`, `refunding` | what was ordered, paid, closed and refunded |
 //! | `checkout` | what WeChat's client checks before somebody pays |
 //! | `bill` | the table of a day |
 //! | `fields`, `notice`, `letter` | what is told about it, to whom and how often, and the bytes |
@@ -29,11 +29,14 @@ mod notice;
 mod order;
 mod p12;
 mod refund;
+mod refunding;
 mod rsa;
 mod settings;
 mod sign_v2;
 mod sign_v3;
 mod store;
+#[cfg(test)]
+mod vectors;
 
 pub(crate) use bill::{Bill, BillType, gzip, is_bill_ready, trade_bill};
 pub(crate) use calendar::{parse_compact, parse_day, parse_rfc3339, rfc3339, spaced};
@@ -50,8 +53,9 @@ pub(crate) use notice::{GAPS, LIMIT_MS, Notice, NoticeOutcome, NoticeState, Noti
 pub use order::{Coupon, TradeType};
 pub(crate) use order::{Order, OrderWish, Origin};
 pub(crate) use refund::{Refund, RefundState, RefundWish};
+pub(crate) use refunding::NotRefunded;
 pub use settings::KeyMode;
 pub(crate) use settings::{MerchantPatch, MerchantSettings};
 pub(crate) use sign_v2::{SignType, sign};
 pub(crate) use sign_v3::{Authorization, SCHEME, lines};
-pub(crate) use store::{Job, Merchants, NotClosed, NotPlaced, NotRefunded, Paying};
+pub(crate) use store::{Job, Merchants, NotClosed, NotPlaced, Paying};

@@ -95,11 +95,9 @@ impl<'a> Visit<'a> {
     /// Does what the call asks for, and begins what that leaves to do.
     fn carry_out(&self) -> Reply {
         let reply = routes::carry_out(&mut self.platform.world(), &self.call);
-        if routes::is_pay(&self.call.path) || self.call.path.contains("pay") {
+        if routes::may_change_orders(&self.call) {
             self.platform.notifier().start_jobs();
-            if self.call.method == http::Method::POST {
-                self.platform.tell(Event::Change("orders"));
-            }
+            self.platform.tell(Event::Change("orders"));
         }
         reply
     }

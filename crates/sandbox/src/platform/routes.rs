@@ -112,9 +112,11 @@ pub(crate) fn account_of(world: &World, call: &Call) -> Option<String> {
     }
 }
 
-/// Whether a call is for WeChat Pay.
-pub(crate) fn is_pay(path: &str) -> bool {
-    pay_v2::has(path) || pay_v3::has(path)
+/// Whether a call may leave something to do for the notifier, or change what the page shows of orders.
+pub(crate) fn may_change_orders(call: &Call) -> bool {
+    let only_asks = ["/pay/orderquery", "/pay/refundquery", "/pay/downloadbill"].contains(&call.path.as_str());
+    let is_pay = pay_v2::has(&call.path) || pay_v3::has(&call.path) || pages::pays(&call.path);
+    call.method == Method::POST && is_pay && !only_asks
 }
 
 /// What a fault answers with that names a code of WeChat Pay; `None` where there are no such codes.

@@ -16,6 +16,7 @@ const TOO_LONG: Duration = Duration::from_secs(20);
 /// A running sandbox with a clock that stands still.
 pub(crate) struct Sandbox {
     pub(crate) address: SocketAddr,
+    pub(crate) tls: SocketAddr,
     pub(crate) platform: Platform,
     stop: oneshot::Sender<()>,
     tasks: TaskTracker,
@@ -31,12 +32,14 @@ impl Sandbox {
     pub(crate) async fn start_with(platform: Platform) -> Sandbox {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
+        let with_tls = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let tls = with_tls.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel::<()>();
         let tasks = TaskTracker::new();
-        tasks.spawn(platform.clone().serve(listener, async move {
+        tasks.spawn(platform.clone().serve_with_tls(listener, with_tls, async move {
             stopped.await.ok();
         }));
-        Sandbox { address, platform, stop, tasks }
+        Sandbox { address, tls, platform, stop, tasks }
     }
 
     /// Stops it and waits until it has.

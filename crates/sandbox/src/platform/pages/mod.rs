@@ -97,6 +97,11 @@ pub(crate) fn has(path: &str) -> bool {
     find(path).is_some()
 }
 
+/// Whether somebody may pay there.
+pub(crate) fn pays(path: &str) -> bool {
+    path.starts_with("/cgi-bin/mmpayweb-bin/") || path.starts_with("/jsbridge/pay")
+}
+
 /// Whether a call of this path leaves no record.
 pub(crate) fn is_quiet(path: &str) -> bool {
     find(path).is_some_and(|page| page.quiet)
