@@ -30,6 +30,9 @@ impl MerchantSerial {
         if let Some(serial) = serial(text.trim()) {
             return Ok(Self(serial.into()));
         }
+        if is_other_serial(text.trim()) {
+            return Ok(Self(text.trim().to_ascii_uppercase().into()));
+        }
         let parts = read(text);
         let own = parts.iter().find(|part| matches!(part.kind, Kind::MerchantCertificate | Kind::Certificate));
         match own.and_then(|part| Certificate::from_der(&part.der)) {
@@ -43,6 +46,11 @@ impl MerchantSerial {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// WeChat's serials have 40 digits. Those of certificates that others make may have fewer; 32 are an API key in the wrong place.
+fn is_other_serial(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 64 && text.len() != 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 impl PublicKeyId {
