@@ -52,3 +52,33 @@ pub(crate) fn lines(lines: &[&str], body: &[u8]) -> Vec<u8> {
     text.push(b'\n');
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_header_in_any_order_is_read(mut order in Just(vec![0, 1, 2, 3, 4]).prop_shuffle(), nonce in "[0-9A-Za-z]{1,32}") {
+            let items = [
+                "mchid=\"1900000109\"".to_owned(),
+                format!("nonce_str=\"{nonce}\""),
+                "timestamp=\"1767234896\"".to_owned(),
+                "serial_no=\"2F1E\"".to_owned(),
+                "signature=\"ab+/=\"".to_owned(),
+            ];
+            let header: Vec<_> = order.drain(..).map(|at: usize| items[at].clone()).collect();
+            let header = format!("{SCHEME} {}", header.join(","));
+            let read = Authorization::parse(&header).unwrap();
+            prop_assert_eq!((read.nonce, read.signature), (nonce.as_str(), "ab+/="));
+        }
+
+        #[test]
+        fn no_text_breaks_it(text in "\\PC{0,80}") {
+            Authorization::parse(&text);
+            Authorization::parse(&format!("{SCHEME} {text}"));
+        }
+    }
+}

@@ -60,6 +60,23 @@ impl Body {
         }
     }
 
+    /// `true` or `false`, if it is there.
+    pub(super) fn flag(&self, field: &str) -> Result<(), Refusal> {
+        match self.0.pointer(field) {
+            None | Some(Value::Bool(_)) => Ok(()),
+            Some(value) => Err(Refusal::field(field, value, "类型错误，应为布尔值")),
+        }
+    }
+
+    /// How many entries a list has; none when it is absent.
+    pub(super) fn length(&self, field: &str) -> Result<usize, Refusal> {
+        match self.0.pointer(field) {
+            None => Ok(0),
+            Some(Value::Array(entries)) => Ok(entries.len()),
+            Some(value) => Err(Refusal::field(field, value, "类型错误，应为数组")),
+        }
+    }
+
     pub(super) fn has(&self, field: &str) -> bool {
         self.0.pointer(field).is_some()
     }
