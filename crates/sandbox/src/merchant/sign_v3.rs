@@ -1,7 +1,7 @@
 //! What v3 signs: requests, answers and callbacks, what clients hand over; and the `Authorization` header.
 //!
-//! The keys are those of `certificate`. Source: "Signature" of the API v3 docs. What must stay true: each line of what is
-//! signed ends with a line feed, the last one too, and bodies are the exact bytes.
+//! The keys are those of `certificate`. Source: "Signature" of the API v3 docs. What must stay true: each line of what
+//! is signed ends with a line feed, the last one too, and bodies are the exact bytes.
 
 /// The scheme of the `Authorization` header, and `Wechatpay-Signature-Type`.
 pub(crate) const SCHEME: &str = "WECHATPAY2-SHA256-RSA2048";

@@ -1,6 +1,7 @@
 //! Bodies of v3: what JSON may be, and fields that are there, long enough and of the right kind.
 //!
-//! Source: "Basic rules" of the API v3 docs: no `null`, no characters beyond three bytes of UTF-8. Errors name the field.
+//! Source: "Basic rules" of the API v3 docs: no `null`, no characters beyond three bytes of UTF-8. Errors name the
+//! field.
 
 use std::collections::BTreeMap;
 
