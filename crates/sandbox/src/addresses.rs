@@ -14,8 +14,8 @@ pub(crate) struct Addresses {
 }
 
 impl Addresses {
-    /// How a browser reaches the sandbox, as `http://127.0.0.1:8081`: without TLS where it can, since no browser knows the
-    /// sandbox's authority.
+    /// How a browser reaches the sandbox, as `http://127.0.0.1:8081`: without TLS where it can, since no browser knows
+    /// the sandbox's authority.
     pub(crate) fn page_origin(&self, call: &Call) -> String {
         match self.plain {
             Some(plain) if call.is_over_tls() => {

@@ -1,7 +1,7 @@
 //! Lists of domains of an account: where visitors may be led after a login, on which pages the JSSDK works.
 //!
-//! Set by the control API, asked by the pages of `platform`. An empty list allows every domain, so that nothing has to be
-//! set up to try things out. WeChat compares whole host names: a subdomain is another domain.
+//! Set by the control API, asked by the pages of `platform`. An empty list allows every domain, so that nothing has to
+//! be set up to try things out. WeChat compares whole host names: a subdomain is another domain.
 
 use reqwest::Url;
 use serde::{Deserialize, Serialize};

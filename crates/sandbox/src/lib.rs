@@ -1,9 +1,9 @@
 //! A WeChat platform of one's own, for demos and tests.
 //!
-//! The sandbox answers on the paths of WeChat's API hosts and of its pages and keeps their rules, not only their formats: tokens are
-//! replaced and die, quotas run out, wrong calls get WeChat's own error codes. Beside it stand a control API under
-//! `/sandbox/…` and a page at `/`. It shares no rule with the code that it is there to test, and does not know
-//! that a proxy exists.
+//! The sandbox answers on the paths of WeChat's API hosts and of its pages and keeps their rules, not only their
+//! formats: tokens are replaced and die, quotas run out, wrong calls get WeChat's own error codes. Beside it stand a
+//! control API under `/sandbox/…` and a page at `/`. It shares no rule with the code that it is there to test, and does
+//! not know that a proxy exists.
 //!
 //! The map, in reading order; a module uses only those above it (`tests/order.rs` keeps it so):
 //!

@@ -44,8 +44,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 struct Closed;
 
 impl Platform {
-    /// Serves the platform, its control API and its page until `stop`; returns when what is under way has ended, after at
-    /// most 3 seconds.
+    /// Serves the platform, its control API and its page until `stop`; returns when what is under way has ended, after
+    /// at most 3 seconds.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send) {
         self.serve_on(listener, None, stop).await;
     }

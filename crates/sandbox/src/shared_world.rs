@@ -1,7 +1,7 @@
 //! The world behind its lock, and the events that tell what happens in it.
 //!
-//! The platform, its pusher and each push under way hold clones of it. What must stay true: whoever holds the lock waits
-//! for nothing, and telling an event never waits either.
+//! The platform, its pusher and each push under way hold clones of it. What must stay true: whoever holds the lock
+//! waits for nothing, and telling an event never waits either.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! The control API under `/sandbox/…`: accounts, time, faults, what was received.
 //!
-//! JSON in and out; an error is `{"error":"what happened and what to do"}` with a 4xx status. Tests, users' CI and the page
-//! use the same calls; README.md beside this crate describes each. A body may be empty where nothing has to be said, and
-//! a field that is not known is an error, so that a typing mistake does not pass unnoticed.
+//! JSON in and out; an error is `{"error":"what happened and what to do"}` with a 4xx status. Tests, users' CI and the
+//! page use the same calls; README.md beside this crate describes each. A body may be empty where nothing has to be
+//! said, and a field that is not known is an error, so that a typing mistake does not pass unnoticed.
 
 mod accounts;
 mod backend;

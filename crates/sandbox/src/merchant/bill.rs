@@ -1,7 +1,7 @@
 //! Trade bills (交易账单): the orders and refunds of one day in Beijing, as the table that both APIs give.
 //!
-//! Source: "Download trade bill" of both APIs. A row for each payment and for each refund that was accepted that day; the
-//! fee is 0.60 %. Amounts are in yuan, the only place where they are.
+//! Source: "Download trade bill" of both APIs. A row for each payment and for each refund that was accepted that day;
+//! the fee is 0.60 %. Amounts are in yuan, the only place where they are.
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -62,7 +62,8 @@ pub(crate) fn parse_compact(text: &str) -> Option<Time> {
     digits.then(|| moment(text.get(..8)?, text.get(8..)?)).flatten()
 }
 
-/// The moment that `2026-01-01T10:34:56+08:00` says; fractions of seconds are dropped, `Z` and other offsets understood.
+/// The moment that `2026-01-01T10:34:56+08:00` says; fractions of seconds are dropped, `Z` and other offsets
+/// understood.
 pub(crate) fn parse_rfc3339(text: &str) -> Option<Time> {
     let (date, rest) = text.split_once('T')?;
     let mark = rest.find(['Z', '+', '-'])?;

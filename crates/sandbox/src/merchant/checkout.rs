@@ -1,7 +1,8 @@
-//! What WeChat's client checks before somebody pays: codes, prepay ids, what a page or an app hands over; and the sheet.
+//! What WeChat's client checks before somebody pays: codes, prepay ids, what a page or an app hands over; and the
+//! sheet.
 //!
-//! Used by the phone (control API, JSSDK bridge) and by the H5 page. Source: the invocation pages of both APIs. The texts
-//! are those that people see; which of them the real client shows when is unconfirmed.
+//! Used by the phone (control API, JSSDK bridge) and by the H5 page. Source: the invocation pages of both APIs. The
+//! texts are those that people see; which of them the real client shows when is unconfirmed.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! A merchant: who it is, its keys and certificate, and the keys that WeChat uses towards it.
 //!
-//! Made by [`NewMerchant`], by the embedding program or the control API; what the wish leaves open is made up. What must
-//! stay true: keys that are not given are made only when somebody needs them.
+//! Made by [`NewMerchant`], by the embedding program or the control API; what the wish leaves open is made up. What
+//! must stay true: keys that are not given are made only when somebody needs them.
 
 use std::sync::{Arc, OnceLock};
 

@@ -218,3 +218,22 @@ fn replace(fields: &mut Fields, name: &str, value: &str) {
         value.clone_into(old);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::callback::from_xml;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(values in proptest::collection::vec("\\PC{1,40}", 1..8)) {
+            let fields: Fields = values.into_iter().enumerate().map(|(at, value)| (format!("f_{at}"), value)).collect();
+            let read = from_xml(&element("xml", &fields)).unwrap();
+            for (name, value) in &fields {
+                prop_assert_eq!(read[name].as_str(), Some(value.as_str()));
+            }
+        }
+    }
+}

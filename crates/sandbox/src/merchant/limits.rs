@@ -1,7 +1,7 @@
 //! What numbers and addresses of merchants have to look like, for both APIs alike.
 //!
-//! Source: the field tables of "create order" and "refund" of both APIs. That plain http and addresses of the own machine
-//! are refused for v3 is left out on purpose: a sandbox notifies programs on the same machine.
+//! Source: the field tables of "create order" and "refund" of both APIs. That plain http and addresses of the own
+//! machine are refused for v3 is left out on purpose: a sandbox notifies programs on the same machine.
 
 use std::net::IpAddr;
 

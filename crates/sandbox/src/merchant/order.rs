@@ -1,7 +1,7 @@
 //! Orders: what was ordered, by which prepay ids and codes it can be paid, and whether it was.
 //!
-//! Made by `platform/pay_v2` and `pay_v3`, paid through `checkout`. States: `NOTPAY` to `SUCCESS` (`REFUND` once there is
-//! one), or to `CLOSED`; an order past its end is not paid any more and stays `NOTPAY` until it is closed.
+//! Made by `platform/pay_v2` and `pay_v3`, paid through `checkout`. States: `NOTPAY` to `SUCCESS` (`REFUND` once there
+//! is one), or to `CLOSED`; an order past its end is not paid any more and stays `NOTPAY` until it is closed.
 
 use std::collections::BTreeMap;
 

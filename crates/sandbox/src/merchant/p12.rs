@@ -1,7 +1,7 @@
 //! `apiclient_cert.p12`: a PKCS#12 file with the merchant's key and certificate; its password is the merchant number.
 //!
-//! Used by `holder`. Written as today's tools write it (RFC 7292 with PBES2: PBKDF2, AES-256-CBC, HMAC-SHA-256). WeChat's
-//! own files still use RC2 and triple DES, which no crypto library here has.
+//! Used by `holder`. Written as today's tools write it (RFC 7292 with PBES2: PBKDF2, AES-256-CBC, HMAC-SHA-256).
+//! WeChat's own files still use RC2 and triple DES, which no crypto library here has.
 
 use aes::Aes256;
 use aws_lc_rs::{digest, hmac, pbkdf2};

@@ -1,7 +1,7 @@
 //! The state machine of refunds: accepted within WeChat's limits, then settled.
 //!
-//! The second half of `store`. Source: "Apply for refund" of both APIs. What must stay true: the refunds of an order that
-//! are not closed never add up to more than its total.
+//! The second half of `store`. Source: "Apply for refund" of both APIs. What must stay true: the refunds of an order
+//! that are not closed never add up to more than its total.
 
 use super::ids;
 use super::refund::{Refund, RefundState, RefundWish};

@@ -1,7 +1,7 @@
 //! What v3 signs: requests, answers and callbacks, what clients hand over; and the `Authorization` header.
 //!
-//! The keys are those of `certificate`. Source: "Signature" of the API v3 docs. What must stay true: each line of what is
-//! signed ends with a line feed, the last one too, and bodies are the exact bytes.
+//! The keys are those of `certificate`. Source: "Signature" of the API v3 docs. What must stay true: each line of what
+//! is signed ends with a line feed, the last one too, and bodies are the exact bytes.
 
 /// The scheme of the `Authorization` header, and `Wechatpay-Signature-Type`.
 pub(crate) const SCHEME: &str = "WECHATPAY2-SHA256-RSA2048";
@@ -51,4 +51,34 @@ pub(crate) fn lines(lines: &[&str], body: &[u8]) -> Vec<u8> {
     text.extend_from_slice(body);
     text.push(b'\n');
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_header_in_any_order_is_read(mut order in Just(vec![0, 1, 2, 3, 4]).prop_shuffle(), nonce in "[0-9A-Za-z]{1,32}") {
+            let items = [
+                "mchid=\"1900000109\"".to_owned(),
+                format!("nonce_str=\"{nonce}\""),
+                "timestamp=\"1767234896\"".to_owned(),
+                "serial_no=\"2F1E\"".to_owned(),
+                "signature=\"ab+/=\"".to_owned(),
+            ];
+            let header: Vec<_> = order.drain(..).map(|at: usize| items[at].clone()).collect();
+            let header = format!("{SCHEME} {}", header.join(","));
+            let read = Authorization::parse(&header).unwrap();
+            prop_assert_eq!((read.nonce, read.signature), (nonce.as_str(), "ab+/="));
+        }
+
+        #[test]
+        fn no_text_breaks_it(text in "\\PC{0,80}") {
+            Authorization::parse(&text);
+            Authorization::parse(&format!("{SCHEME} {text}"));
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! All merchants with their orders, refunds and notifications, and the state machines of these.
 //!
-//! Part of the world, so behind its lock. What has to be done later (send, settle) is left as a [`Job`] for the notifier,
-//! which looks after every call. What must stay true: the same number is the same order or refund, for ever.
+//! Part of the world, so behind its lock. What has to be done later (send, settle) is left as a [`Job`] for the
+//! notifier, which looks after every call. What must stay true: the same number is the same order or refund, for ever.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,9 @@
-//! The notifier: settles refunds when their time has come, and carries notifications to merchants until they accept them.
+//! The notifier: settles refunds when their time has come, and carries notifications to merchants until they accept
+//! them.
 //!
-//! Called after every call that may have left something to do. Source: the notification pages of the API v2 and v3 docs:
-//! 5 seconds a try, no redirects, resends after 15 s, 15 s, 30 s, 3 min and so on, each signed anew. What must stay true:
-//! all waiting goes by the sandbox's clock, live or stepped.
+//! Called after every call that may have left something to do. Source: the notification pages of the API v2 and v3
+//! docs: 5 seconds a try, no redirects, resends after 15 s, 15 s, 30 s, 3 min and so on, each signed anew. What must
+//! stay true: all waiting goes by the sandbox's clock, live or stepped.
 
 mod verdict;
 
@@ -75,7 +76,8 @@ impl Notifier {
         self.tasks.wait().await;
     }
 
-    /// Waits until nothing happens about these notifications without the clock being turned, at most for the given time.
+    /// Waits until nothing happens about these notifications without the clock being turned, at most for the given
+    /// time.
     pub(crate) async fn quiet(&self, ids: &[u64], longest: Duration) {
         let busy = || {
             let world = self.world.lock();

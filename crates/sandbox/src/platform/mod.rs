@@ -1,4 +1,5 @@
-//! WeChat's platform: the APIs, a file a noun, the pages of its other hosts, and the [`Platform`] that holds them together with all state.
+//! WeChat's platform: the APIs, a file a noun, the pages of its other hosts, and the [`Platform`] that holds them
+//! together with all state.
 //!
 //! A call comes in at `reception`, which applies faults and keeps the journal; `routes` finds its handler; the handler
 //! works on a `desk` and answers or refuses. Handlers never wait: the state is locked for one handler at a time and

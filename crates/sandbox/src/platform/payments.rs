@@ -1,7 +1,7 @@
 //! What WeChat does when a person pays: shows the sheet, takes the password, or hears that nobody wants to.
 //!
-//! Called for the phone (control API, JSSDK bridge) and for the H5 page. The payer is the phone's user unless somebody else
-//! is named.
+//! Called for the phone (control API, JSSDK bridge) and for the H5 page. The payer is the phone's user unless somebody
+//! else is named.
 
 use serde::Deserialize;
 

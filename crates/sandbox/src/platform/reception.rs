@@ -102,8 +102,8 @@ impl<'a> Visit<'a> {
         reply
     }
 
-    /// What the caller gets to see under a fault; `None` when that is nothing. `early` is what the call gave when it was
-    /// carried out before a delay.
+    /// What the caller gets to see under a fault; `None` when that is nothing. `early` is what the call gave when it
+    /// was carried out before a delay.
     fn answer_with(&self, fault: &Fault, early: Option<Reply>) -> Option<Reply> {
         let carried_out = fault.wish.carry_out || fault.wish.ending() == Ending::Answer;
         let own = early.or_else(|| carried_out.then(|| self.carry_out()));

@@ -1,7 +1,7 @@
 //! The page of routes: every API that the platform has, with its method and its handler.
 //!
-//! A new API is one line here and one function in the file of its noun; what browsers open is in `pages`. Wrong methods and unknown paths are answered
-//! as WeChat does: 43001, 43002, 40066, all with HTTP 200.
+//! A new API is one line here and one function in the file of its noun; what browsers open is in `pages`. Wrong methods
+//! and unknown paths are answered as WeChat does: 43001, 43002, 40066, all with HTTP 200.
 
 use http::Method;
 

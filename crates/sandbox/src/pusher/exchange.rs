@@ -1,8 +1,8 @@
 //! One request to somebody's server and its answer, or what went wrong, in words.
 //!
-//! Used by `pusher` for the check of a URL and for each try of a push, and by `notifier`. The limit of a try is set by who asks, since it
-//! goes by the sandbox's clock; here is only the one that nothing outlives. Redirects are not followed, no proxy of the
-//! environment is asked, and each request has a connection of its own.
+//! Used by `pusher` for the check of a URL and for each try of a push, and by `notifier`. The limit of a try is set by
+//! who asks, since it goes by the sandbox's clock; here is only the one that nothing outlives. Redirects are not
+//! followed, no proxy of the environment is asked, and each request has a connection of its own.
 
 use std::error::Error as _;
 use std::io;

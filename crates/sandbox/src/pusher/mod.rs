@@ -1,10 +1,10 @@
 //! The pusher: carries messages and events to the callback URLs of accounts, as WeChat does.
 //!
-//! Called by the control API, also to fetch pictures that the phone scans. Source: "Message push" and "Receiving messages" of the official account docs: 5 seconds a
-//! try, three tries with the same MsgId and CreateTime, an end at a reply, `success` or an empty 200. Whether a
-//! malformed answer is tried again and whether tries are signed anew is unconfirmed; here both are so. What must stay
-//! true: the limit of a try goes by the sandbox's clock, so that a clock that stands still waits, and one that is
-//! advanced lets a try end at once.
+//! Called by the control API, also to fetch pictures that the phone scans. Source: "Message push" and "Receiving
+//! messages" of the official account docs: 5 seconds a try, three tries with the same MsgId and CreateTime, an end at a
+//! reply, `success` or an empty 200. Whether a malformed answer is tried again and whether tries are signed anew is
+//! unconfirmed; here both are so. What must stay true: the limit of a try goes by the sandbox's clock, so that a clock
+//! that stands still waits, and one that is advanced lets a try end at once.
 
 mod exchange;
 mod wish;

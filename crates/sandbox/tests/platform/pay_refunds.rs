@@ -6,9 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest as _, Md5};
 use sandbox::KeyMode::Certificate;
+use sandbox::Platform;
 use serde_json::{Value, json};
 
-use crate::client::Sandbox;
+use crate::client::{Events, Sandbox};
 use crate::merchant::{Shop, elements, fields};
 use crate::tls;
 
@@ -152,4 +153,18 @@ fn opened(secret: &str, v2_key: &str) -> String {
     let padding = usize::from(*bytes.last().expect("a block"));
     bytes.truncate(bytes.len() - padding);
     String::from_utf8(bytes).expect("text")
+}
+
+#[tokio::test]
+async fn with_a_live_clock_a_refund_settles_by_itself() {
+    let sandbox = Sandbox::start_with(Platform::new()).await;
+    let shop = Shop::v3(&sandbox, Certificate).await;
+    shop.change(json!({ "refund_settles_after": 1, "refund_notify_url": shop.notify_url() })).await;
+    paid(&shop, json!({})).await;
+    let mut events = Events::listen(&sandbox).await;
+    let mut wish = refund("REFUND01", 100);
+    wish.as_object_mut().unwrap().remove("notify_url");
+    assert_eq!(shop.post_v3(REFUNDS, &wish).await.0, 200);
+    while events.next("notification").await["state"] != "acknowledged" {}
+    assert_eq!(shop.opened(&shop.receiver.got()[1])["refund_status"], "SUCCESS");
 }

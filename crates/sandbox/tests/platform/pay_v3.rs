@@ -4,7 +4,7 @@ use sandbox::KeyMode::{Both, Certificate, PublicKey};
 use serde_json::json;
 
 use crate::client::Sandbox;
-use crate::merchant::{Shop, der};
+use crate::merchant::{APPID, Shop, der, fields, sign_v2};
 
 #[tokio::test]
 async fn an_order_is_paid_and_notified() {
@@ -109,6 +109,10 @@ async fn fields_are_checked_and_named() {
             "{error}"
         );
     }
+    let mut order = shop.order_v3("ORDER0001");
+    order["detail"] = json!({ "goods_detail": [{ "merchant_goods_id": "g", "quantity": 1 }] });
+    let (_, error) = shop.post_v3("/v3/pay/transactions/native", &order).await;
+    assert_eq!(error["detail"]["field"], "/detail/goods_detail/0/unit_price");
     let (_, error) = shop.post_v3("/v3/pay/transactions/jsapi", &shop.order_v3("ORDER0001")).await;
     assert_eq!(error["detail"]["field"], "/payer/openid");
     let (_, error) = shop.post_v3("/v3/pay/transactions/h5", &shop.order_v3("ORDER0001")).await;
@@ -181,10 +185,10 @@ async fn a_page_pays_with_the_signature_of_the_merchants_key() {
     order["payer"] = json!({ "openid": "oTest0only0openid0000000000A" });
     let (_, ordered) = shop.post_v3("/v3/pay/transactions/jsapi", &order).await;
     let package = format!("prepay_id={}", ordered["prepay_id"].as_str().unwrap());
-    let signature = shop.sign_v3(&format!("{}\n1767234896\nn\n{package}\n", crate::merchant::APPID));
+    let signature = shop.sign_v3(&format!("{APPID}\n1767234896\nn\n{package}\n"));
     let request = |signature: &str| {
         json!({ "request": {
-            "appId": crate::merchant::APPID, "timeStamp": "1767234896", "nonceStr": "n", "package": package,
+            "appId": APPID, "timeStamp": "1767234896", "nonceStr": "n", "package": package,
             "signType": "RSA", "paySign": signature,
         } })
     };
@@ -194,4 +198,33 @@ async fn a_page_pays_with_the_signature_of_the_merchants_key() {
     };
     assert_eq!(pay("AAAA").await["refused"]["text"], "支付验证签名失败");
     assert_eq!(pay(&signature).await["result"], "ok");
+}
+
+#[tokio::test]
+async fn an_app_pays_with_what_its_server_signed() {
+    let sandbox = Sandbox::start().await;
+    let shop = Shop::v3(&sandbox, Certificate).await;
+    let (_, ordered) = shop.post_v3("/v3/pay/transactions/app", &shop.order_v3("ORDER0001")).await;
+    let v3 = ordered["prepay_id"].as_str().unwrap().to_owned();
+    let v2 = shop.call_v2("/pay/unifiedorder", shop.order_v2("ORDER0002", "APP")).await["prepay_id"].clone();
+    let request = |prepay: &str| {
+        fields([
+            ("appid", APPID),
+            ("partnerid", &shop.merchant.mch_id),
+            ("prepayid", prepay),
+            ("package", "Sign=WXPay"),
+            ("noncestr", "n"),
+            ("timestamp", "1767234896"),
+        ])
+    };
+    let by_v3 = shop.sign_v3(&format!("{APPID}\n1767234896\nn\n{v3}\n"));
+    let by_v2 = sign_v2(&request(&v2), &shop.merchant.v2_key);
+    for (prepay, sign) in [(&v3, by_v3), (&v2, by_v2)] {
+        for (sign, result) in [("AAAA", "fail"), (sign.as_str(), "ok")] {
+            let mut app = request(prepay);
+            app.insert("sign".into(), sign.into());
+            let paid = sandbox.post("/sandbox/payments", &json!({ "order": { "app": app } })).await;
+            assert_eq!(paid["result"], result, "{paid}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! `getBrandWCPayRequest`: what the client checks before it shows the pay sheet, and what comes of it.
 //!
-//! `POST /jsbridge/pay` with the page's parameters gives the sheet; `POST /jsbridge/pay/decide` with the same parameters
-//! and a decision pays or cancels. `err_msg` is what the page gets to see.
+//! `POST /jsbridge/pay` with the page's parameters gives the sheet; `POST /jsbridge/pay/decide` with the same
+//! parameters and a decision pays or cancels. `err_msg` is what the page gets to see.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

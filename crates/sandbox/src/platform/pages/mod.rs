@@ -1,4 +1,5 @@
-//! What browsers open and load from WeChat's other hosts: login pages, the JSSDK's script and its server side, pictures.
+//! What browsers open and load from WeChat's other hosts: login pages, the JSSDK's script and its server side,
+//! pictures.
 //!
 //! | file | what it holds |
 //! | --- | --- |

@@ -1,7 +1,8 @@
 //! The page that a browser outside WeChat pays on (H5): `mweb_url` of v2, `h5_url` of v3.
 //!
-//! Source: "H5 payment" of both APIs. WeChat's own page starts the client, which pays; here it is the phone's user who pays,
-//! on the page itself. `redirect_url` may be put behind the address; going back says nothing about whether it was paid.
+//! Source: "H5 payment" of both APIs. WeChat's own page starts the client, which pays; here it is the phone's user who
+//! pays, on the page itself. `redirect_url` may be put behind the address; going back says nothing about whether it was
+//! paid.
 
 use super::html::{Fill, Html, fill, page};
 use crate::merchant::{Refused, Sheet};

@@ -1,8 +1,8 @@
 //! WeChat Pay, API v2: XML with a shared key.
 //!
 //! Source: the API v2 docs of the merchant platform. Checks come in this order: client certificate of `/secapi/…`, XML,
-//! merchant and appid, signature, fields, business. What fails before the business is `return_code` FAIL and not signed;
-//! everything else is signed the way the request was.
+//! merchant and appid, signature, fields, business. What fails before the business is `return_code` FAIL and not
+//! signed; everything else is signed the way the request was.
 
 mod bills;
 mod orders;

@@ -133,7 +133,6 @@ pub(super) fn query(request: &mut Request<'_>) -> Answer {
             put(&mut fields, "device_info", &order.device_info);
             put(&mut fields, "out_trade_no", &order.out_trade_no);
             put(&mut fields, "attach", &order.attach);
-            put(&mut fields, "total_fee", order.total);
         }
     }
     put(&mut fields, "trade_state", state);

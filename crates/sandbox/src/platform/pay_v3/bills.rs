@@ -1,7 +1,7 @@
 //! `/v3/bill/tradebill` gives an address, `/v3/billdownload/file` the table behind it.
 //!
-//! Source: their pages of the API v3 docs. The address is good for 5 minutes; what it gives is not signed, but the hash of
-//! the table was.
+//! Source: their pages of the API v3 docs. The address is good for 5 minutes; what it gives is not signed, but the hash
+//! of the table was.
 
 use serde_json::json;
 use sha1::{Digest as _, Sha1};

@@ -1,6 +1,7 @@
 //! Bodies of v3: what JSON may be, and fields that are there, long enough and of the right kind.
 //!
-//! Source: "Basic rules" of the API v3 docs: no `null`, no characters beyond three bytes of UTF-8. Errors name the field.
+//! Source: "Basic rules" of the API v3 docs: no `null`, no characters beyond three bytes of UTF-8. Errors name the
+//! field.
 
 use std::collections::BTreeMap;
 
@@ -57,6 +58,23 @@ impl Body {
                 Some(_) => Err(Refusal::field(field, value, "取值超出范围")),
                 None => Err(Refusal::field(field, value, "类型错误，应为整数")),
             },
+        }
+    }
+
+    /// `true` or `false`, if it is there.
+    pub(super) fn flag(&self, field: &str) -> Result<(), Refusal> {
+        match self.0.pointer(field) {
+            None | Some(Value::Bool(_)) => Ok(()),
+            Some(value) => Err(Refusal::field(field, value, "类型错误，应为布尔值")),
+        }
+    }
+
+    /// How many entries a list has; none when it is absent.
+    pub(super) fn length(&self, field: &str) -> Result<usize, Refusal> {
+        match self.0.pointer(field) {
+            None => Ok(0),
+            Some(Value::Array(entries)) => Ok(entries.len()),
+            Some(value) => Err(Refusal::field(field, value, "类型错误，应为数组")),
         }
     }
 

@@ -1,8 +1,8 @@
 //! WeChat Pay, API v3: JSON, requests and answers signed with RSA.
 //!
-//! Source: the API v3 docs of the merchant platform. Checks come in this order: headers, `Authorization` (syntax, merchant,
-//! serial, time, signature: 401 and not signed), `Wechatpay-Serial`, JSON and fields, merchant and appid, business. What
-//! must stay true: every authenticated answer is signed, 204 and errors too; only files are not.
+//! Source: the API v3 docs of the merchant platform. Checks come in this order: headers, `Authorization` (syntax,
+//! merchant, serial, time, signature: 401 and not signed), `Wechatpay-Serial`, JSON and fields, merchant and appid,
+//! business. What must stay true: every authenticated answer is signed, 204 and errors too; only files are not.
 
 mod authentication;
 mod bills;

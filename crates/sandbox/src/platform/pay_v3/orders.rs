@@ -89,6 +89,10 @@ fn wish(body: &Body, trade_type: TradeType) -> Result<OrderWish, Refusal> {
     for (field, longest) in LONGEST {
         body.text(field, longest)?;
     }
+    check_goods(body)?;
+    for field in ["/support_fapiao", "/settle_info/profit_sharing"] {
+        body.flag(field)?;
+    }
     let currency = body.text("/amount/currency", 16)?;
     if !is_trade_no(out_trade_no) {
         return Err(body.wrong("/out_trade_no", "格式不符合规则"));
@@ -136,6 +140,18 @@ fn wish(body: &Body, trade_type: TradeType) -> Result<OrderWish, Refusal> {
         expires,
         parameters,
     })
+}
+
+/// `detail.goods_detail`: a list whose entries have id, quantity and price.
+fn check_goods(body: &Body) -> Result<(), Refusal> {
+    let list = "/detail/goods_detail";
+    for number in 0..body.length(list)? {
+        body.needed(&format!("{list}/{number}/merchant_goods_id"), 32)?;
+        body.text(&format!("{list}/{number}/goods_name"), 256)?;
+        body.amount(&format!("{list}/{number}/quantity"))?;
+        body.amount(&format!("{list}/{number}/unit_price"))?;
+    }
+    Ok(())
 }
 
 pub(super) fn by_number(request: &mut Request<'_>, number: &str) -> Answer {
