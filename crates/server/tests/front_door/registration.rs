@@ -1,42 +1,47 @@
 //! `/register`: every parameter, in every form, merged, cleared, refused.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 
 use crate::harness::caller::{Caller, encoded};
 use crate::harness::eventually;
 use crate::harness::fake_wechat::{FakeWechat, Reply, STABLE};
+use crate::harness::merchant_files;
 use crate::harness::playground::{Playground, of};
 use crate::harness::server::{SECRET, local};
 
 const APPID: &str = "wx0123456789abcdef";
 const AES: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
-const PEM: &str = "-----BEGIN PRIVATE KEY-----\nMIIBVHUSHHUSH+/=\n-----END PRIVATE KEY-----\n";
 const MASK: &str = "********";
 
 /// Every optional parameter, and how it is shown.
-const EVERYTHING: [(&str, &str, &str); 14] = [
-    ("token", "callback-token", MASK),
-    ("aes", AES, MASK),
-    ("mch_id", "1230000109", "1230000109"),
-    ("mch_key", "v2-key-of-the-merchant", MASK),
-    ("server_ip", "203.0.113.7", "203.0.113.7"),
-    ("mch_serial", "5157F09EFDC096DE15EBE81A47057A7232F1B8E1", "5157F09EFDC096DE15EBE81A47057A7232F1B8E1"),
-    ("mch_private_key", PEM, MASK),
-    ("apiv3_key", "0123456789abcdef0123456789abcdef", MASK),
-    ("pay_key_id", "PUB_KEY_ID_0114232134912410000000000000", "PUB_KEY_ID_0114232134912410000000000000"),
-    ("pay_public_key", PEM, PEM),
-    ("mch_cert", PEM, MASK),
-    ("pay", "v2", "v2"),
-    ("token_mode", "classic", "classic"),
-    ("expires", "86400", ""),
-];
+static EVERYTHING: LazyLock<[(&str, &str, &str); 14]> = LazyLock::new(|| {
+    [
+        ("token", "callback-token", MASK),
+        ("aes", AES, MASK),
+        ("mch_id", "1230000109", "1230000109"),
+        ("mch_key", "v2-key-of-the-merchant", MASK),
+        ("server_ip", "203.0.113.7", "203.0.113.7"),
+        ("mch_serial", "5157F09EFDC096DE15EBE81A47057A7232F1B8E1", "5157F09EFDC096DE15EBE81A47057A7232F1B8E1"),
+        ("mch_private_key", merchant_files::private_key(), MASK),
+        ("apiv3_key", "0123456789abcdef0123456789abcdef", MASK),
+        ("pay_key_id", "PUB_KEY_ID_0114232134912410000000000000", "PUB_KEY_ID_0114232134912410000000000000"),
+        ("pay_public_key", merchant_files::public_key(), merchant_files::public_key()),
+        ("mch_cert", merchant_files::certificate_and_key(), MASK),
+        ("pay", "v2", "v2"),
+        ("token_mode", "classic", "classic"),
+        ("expires", "86400", ""),
+    ]
+});
 
-const LISTS: [(&str, &str); 5] = [
+const LISTS: [(&str, &str); 6] = [
     ("call", "/api"),
     ("call", "/js"),
     ("allow", "shop.example.com"),
     ("allow", "*.example.org"),
     ("msg_call", "https://shop.example.com/wechat?a=b&c=d"),
+    ("pay_call", "https://shop.example.com/paid?a=b"),
 ];
 
 fn required(key: &str) -> Vec<(&str, &str)> {
@@ -55,7 +60,7 @@ pub(crate) async fn merge_everything_at_once(one: &Caller, two: &Caller) {
         let query = encoded(&[&required("test")[..], &[(name, value)]].concat());
         async move { node.get(&format!("/register?{query}")).await }
     });
-    let lists = [vec![LISTS[0], LISTS[1]], vec![LISTS[2], LISTS[3]], vec![LISTS[4]]];
+    let lists = [vec![LISTS[0], LISTS[1]], vec![LISTS[2], LISTS[3]], vec![LISTS[4]], vec![LISTS[5]]];
     let lists = lists.into_iter().map(|list| {
         let query = encoded(&[required("test"), list].concat());
         async move { two.get(&format!("/register?{query}")).await }
@@ -74,6 +79,7 @@ pub(crate) fn everything_is_there(shown: &Value) {
     assert_eq!(shown["call"], json!(["/api", "/js"]));
     assert_eq!(shown["allow"], json!(["shop.example.com", "*.example.org"]));
     assert_eq!(shown["msg_call"], json!(["https://shop.example.com/wechat?a=b&c=d"]));
+    assert_eq!(shown["pay_call"], json!(["https://shop.example.com/paid?a=b"]));
     assert_eq!((&shown["secret"], &shown["api_key"]), (&json!(MASK), &json!(MASK)));
 }
 
@@ -92,7 +98,7 @@ async fn query_form_and_json_register_the_same_and_everything_is_shown_masked() 
     let by_query = server.get(&format!("/register?{}", encoded(&all_of("query")))).await;
     let by_form = server.post_form("/register", &all_of("form")).await;
     let mut body = json!({"key": "json", "appid": APPID, "secret": SECRET, "check": false});
-    for (name, value, _) in EVERYTHING {
+    for (name, value, _) in *EVERYTHING {
         body[name] = json!(value);
     }
     body["expires"] = json!(86400);

@@ -7,6 +7,7 @@ pub(crate) mod databases;
 pub(crate) mod fake_wechat;
 pub(crate) mod html;
 pub(crate) mod login_scene;
+pub(crate) mod merchant_files;
 pub(crate) mod pictures;
 pub(crate) mod playground;
 pub(crate) mod process;
