@@ -37,7 +37,8 @@ const SQLITE_READER_IDLE: Duration = Duration::from_secs(60);
 /// Pages of 4 KiB in the write-ahead log after which they are moved to the file: pages that many groups wrote are moved
 /// once. SQLite's default is 1000, which is less than half a second of a busy server.
 const CHECKPOINT_PAGES: &str = "4000";
-/// How often a transaction, or opening a file, is tried when others get in its way, and the pause after the first failure (it doubles).
+/// How often a transaction, or opening a file, is tried when others get in its way, and the pause after the first
+/// failure (it doubles).
 const TRIES: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -189,8 +190,8 @@ async fn sqlite(options: SqliteConnectOptions, readers: u32) -> Result<Database,
     Ok(Database { writer, reader, options, in_doubt })
 }
 
-/// Processes that open a new file at the same moment are in each other's way where it is switched to the write-ahead log:
-/// SQLite does not wait there, whatever the busy timeout says.
+/// Processes that open a new file at the same moment are in each other's way where it is switched to the write-ahead
+/// log: SQLite does not wait there, whatever the busy timeout says.
 async fn first_writer(pool: SqlitePoolOptions, options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
     let mut pause = FIRST_PAUSE;
     for _ in 1..TRIES {

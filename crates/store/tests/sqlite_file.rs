@@ -82,7 +82,8 @@ async fn a_write_waits_for_another_process() {
     assert!(store.setting("name").await.unwrap().is_some());
 }
 
-/// SQLite does not wait where a new file is switched to the write-ahead log: without the repetition one round in twenty failed.
+/// SQLite does not wait where a new file is switched to the write-ahead log: without the repetition one round in twenty
+/// failed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nodes_that_create_it_at_once_all_start() {
     let dir = tempfile::tempdir().unwrap();
