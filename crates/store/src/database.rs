@@ -17,11 +17,11 @@ use sea_orm::{
 use secrecy::ExposeSecret;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Executor};
 
 use crate::database_url::Target;
-use crate::error::is_worth_repeating;
+use crate::error::{BUSY, is_worth_repeating};
 use crate::{DatabaseUrl, StoreError};
 
 /// How long a caller waits for a connection, and SQLite for another process's write.
@@ -37,7 +37,8 @@ const SQLITE_READER_IDLE: Duration = Duration::from_secs(60);
 /// Pages of 4 KiB in the write-ahead log after which they are moved to the file: pages that many groups wrote are moved
 /// once. SQLite's default is 1000, which is less than half a second of a busy server.
 const CHECKPOINT_PAGES: &str = "4000";
-/// How often a transaction is tried when others get in its way, and the pause after the first failure (it doubles).
+/// How often a transaction, or opening a file, is tried when others get in its way, and the pause after the first
+/// failure (it doubles).
 const TRIES: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -172,8 +173,7 @@ async fn sqlite(options: SqliteConnectOptions, readers: u32) -> Result<Database,
         let is_sound = !doubt.settle();
         Box::pin(async move { Ok(is_sound) })
     });
-    let writer = writer.connect_with(writer_options).await.map_err(open_error)?;
-    let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
+    let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(first_writer(writer, writer_options).await?);
     let reader = if readers == 0 {
         writer.clone()
     } else {
@@ -188,6 +188,20 @@ async fn sqlite(options: SqliteConnectOptions, readers: u32) -> Result<Database,
         ..TransactionOptions::default()
     };
     Ok(Database { writer, reader, options, in_doubt })
+}
+
+/// Processes that open a new file at the same moment are in each other's way where it is switched to the write-ahead
+/// log: SQLite does not wait there, whatever the busy timeout says.
+async fn first_writer(pool: SqlitePoolOptions, options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
+    let mut pause = FIRST_PAUSE;
+    for _ in 1..TRIES {
+        match pool.clone().connect_with(options.clone()).await.map_err(open_error) {
+            Err(StoreError::Unavailable { advice: BUSY, .. }) => tokio::time::sleep(pause).await,
+            done => return done,
+        }
+        pause *= 2;
+    }
+    pool.connect_with(options).await.map_err(open_error)
 }
 
 async fn postgres(url: &str) -> Result<Database, StoreError> {

@@ -1,7 +1,7 @@
 //! What happened to orders, one row for each thing, for people who ask where their money is.
 //!
-//! Most are written together with the change that they tell of ([`Store::change_payment`]); some, such as a second copy of a
-//! notification, change nothing and are added alone, up to a bound.
+//! Most are written together with the change that they tell of ([`Store::change_payment`]); some, such as a second copy
+//! of a notification, change nothing and are added alone, up to a bound.
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait};
@@ -43,8 +43,8 @@ impl Store {
         limited(query.all(self.database.reader())).await?.into_iter().map(event_from).collect()
     }
 
-    /// Writes down something that leaves the order as it is. False: the order has `at_most` others of this kind already, or
-    /// there is no such order; nothing was written. The same event a second time changes nothing.
+    /// Writes down something that leaves the order as it is. False: the order has `at_most` others of this kind
+    /// already, or there is no such order; nothing was written. The same event a second time changes nothing.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::TooLong`].

@@ -1,7 +1,7 @@
 //! Orders: what is to be paid, as it was asked for and as far as it is known.
 //!
-//! Written by [`Store::change_payment`] alone, one whole row at a time, by whoever saw its last revision. What must stay true:
-//! an order whose end is not known has a `due_at`, one that is decided has none.
+//! Written by [`Store::change_payment`] alone, one whole row at a time, by whoever saw its last revision. What must
+//! stay true: an order whose end is not known has a `due_at`, one that is decided has none.
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait};
 use sea_orm::{PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -171,8 +171,8 @@ impl Store {
         limited(query.all(self.database.reader())).await?.into_iter().map(order_from).collect()
     }
 
-    /// Takes up to `limit` orders for `node` that are due at `now` and in nobody's hands: those that are due longest first.
-    /// The node has them until they are changed ([`Store::change_payment`], by whomever), it lets them go
+    /// Takes up to `limit` orders for `node` that are due at `now` and in nobody's hands: those that are due longest
+    /// first. The node has them until they are changed ([`Store::change_payment`], by whomever), it lets them go
     /// ([`Store::release_payments`]), or it is dead.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Names of orders and refunds: made from the numbers under which WeChat Pay knows them.
 //!
-//! `out_trade_no` and `out_refund_no` are unique for one merchant, not beyond; so an id is a hash of merchant and number. Every
-//! node makes the same id of them, and a notification finds its order without a search.
+//! `out_trade_no` and `out_refund_no` are unique for one merchant, not beyond; so an id is a hash of merchant and
+//! number. Every node makes the same id of them, and a notification finds its order without a search.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,12 +16,13 @@ const LENGTH: usize = 16;
 const ORDER_PREFIX: &str = "ord_";
 const REFUND_PREFIX: &str = "ref_";
 
-/// The id of an order: the first 16 bytes of the SHA-256 of `mch_id` and `out_trade_no`, each with its length in bytes before
-/// it (8 bytes, big-endian). Shown as `ord_` and 32 hexadecimal digits.
+/// The id of an order: the first 16 bytes of the SHA-256 of `mch_id` and `out_trade_no`, each with its length in bytes
+/// before it (8 bytes, big-endian). Shown as `ord_` and 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderId(pub [u8; LENGTH]);
 
-/// The id of a refund: made and shown as an [`OrderId`], from `mch_id` and `out_refund_no`, with `ref_` before the digits.
+/// The id of a refund: made and shown as an [`OrderId`], from `mch_id` and `out_refund_no`, with `ref_` before the
+/// digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RefundId(pub [u8; LENGTH]);
 

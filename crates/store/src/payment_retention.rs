@@ -1,7 +1,7 @@
 //! Forgetting payments that are long over.
 //!
-//! Called by the engine's housekeeping, some hundred rows at a time. What must stay true: nothing is forgotten that is not
-//! decided, and a refund is remembered as long as its order.
+//! Called by the engine's housekeeping, some hundred rows at a time. What must stay true: nothing is forgotten that is
+//! not decided, and a refund is remembered as long as its order.
 
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
@@ -15,10 +15,11 @@ use crate::{Store, StoreError, Timestamp};
 const OLD_AT_ONCE: u64 = 500;
 
 impl Store {
-    /// Removes payments in which nothing has changed for long, some hundred at a time: orders that were paid, and refunds
-    /// whose order is not stored here, last changed before `paid_before`; all other orders and refused notifications from
-    /// before `others_before`. An order goes with its events and refunds. What is not decided stays, and so does an order
-    /// with a refund that is not. Gives how many orders, lone refunds and notifications; 0 means that none is left.
+    /// Removes payments in which nothing has changed for long, some hundred at a time: orders that were paid, and
+    /// refunds whose order is not stored here, last changed before `paid_before`; all other orders and refused
+    /// notifications from before `others_before`. An order goes with its events and refunds. What is not decided stays,
+    /// and so does an order with a refund that is not. Gives how many orders, lone refunds and notifications; 0 means
+    /// that none is left.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].

@@ -1,7 +1,7 @@
 //! Changes of payments: an order, a refund, what happened, and what backends are told of it, all in one transaction.
 //!
-//! Called by the engine for every step of a payment. What must stay true: of all who change one order or refund at the same
-//! time exactly one succeeds, and what backends are told is on disk exactly when the change is that it tells of.
+//! Called by the engine for every step of a payment. What must stay true: of all who change one order or refund at the
+//! same time exactly one succeeds, and what backends are told is on disk exactly when the change is that it tells of.
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Select};
 
@@ -41,15 +41,15 @@ pub struct News {
 }
 
 impl Store {
-    /// Writes a change. An order or refund with revision 0 is inserted; another replaces the row that still has its revision.
-    /// Either has the next revision afterwards, and is in no node's hands.
+    /// Writes a change. An order or refund with revision 0 is inserted; another replaces the row that still has its
+    /// revision. Either has the next revision afterwards, and is in no node's hands.
     ///
-    /// False: somebody was faster (the row has another revision, or for revision 0 it exists), and nothing was written: read
-    /// it again and decide anew. A message that is known already is left alone together with its deliveries; that is no
-    /// conflict.
+    /// False: somebody was faster (the row has another revision, or for revision 0 it exists), and nothing was written:
+    /// read it again and decide anew. A message that is known already is left alone together with its deliveries; that
+    /// is no conflict.
     ///
-    /// # Errors
-    /// [`StoreError::Unavailable`]; [`StoreError::Conflict`] when the database kept undoing it; [`StoreError::TooLong`].
+    /// # Errors [`StoreError::Unavailable`]; [`StoreError::Conflict`] when the database kept undoing it;
+    /// [`StoreError::TooLong`].
     pub async fn change_payment(&self, change: &PaymentChange<'_>) -> Result<bool, StoreError> {
         let rows = &Rows::of(change)?;
         self.database
@@ -69,17 +69,18 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn release_payments(&self, node: NodeId) -> Result<(), StoreError> {
-        // What is decided is in nobody's hands; the index on due_at knows what is not.
+        // What is decided is in nobody's hands; the index on due_at knows what is not. Asked for what is "not null",
+        // SQLite would read the whole table instead.
         let orders = || {
             orders::Entity::update_many()
                 .set(orders::ActiveModel { node: Set(None), ..Default::default() })
-                .filter(orders::Column::DueAt.is_not_null())
+                .filter(orders::Column::DueAt.gte(i64::MIN))
                 .filter(orders::Column::Node.eq(node.0.to_vec()))
         };
         let refunds = || {
             refunds::Entity::update_many()
                 .set(refunds::ActiveModel { node: Set(None), ..Default::default() })
-                .filter(refunds::Column::DueAt.is_not_null())
+                .filter(refunds::Column::DueAt.gte(i64::MIN))
                 .filter(refunds::Column::Node.eq(node.0.to_vec()))
         };
         let released = self.database.write(|tx| async move {
@@ -129,8 +130,8 @@ impl NewsRows {
     }
 }
 
-/// Whether order and refund are as whoever changes them saw them. They stay so until the end of the transaction: looking
-/// before anything is written leaves nothing to undo.
+/// Whether order and refund are as whoever changes them saw them. They stay so until the end of the transaction:
+/// looking before anything is written leaves nothing to undo.
 async fn is_current(tx: &impl ConnectionTrait, change: &PaymentChange<'_>) -> Result<bool, DbErr> {
     if let Some(order) = change.order {
         let row = orders::Entity::find_by_id(order.id.0.to_vec());

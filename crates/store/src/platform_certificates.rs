@@ -26,8 +26,8 @@ pub struct PlatformCertificateRow {
 }
 
 impl Store {
-    /// Keeps certificates of a merchant beside those that it has (one of the same serial number is replaced), and removes
-    /// those of the merchant that are over at `now`.
+    /// Keeps certificates of a merchant beside those that it has (one of the same serial number is replaced), and
+    /// removes those of the merchant that are over at `now`.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::TooLong`].

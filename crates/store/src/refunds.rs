@@ -1,7 +1,7 @@
 //! Refunds: money that goes back, as it was asked for and as far as it is known.
 //!
-//! Written by [`Store::change_payment`] alone, like orders. What must stay true: a refund whose end is not known has a `due_at`,
-//! one that is decided has none.
+//! Written by [`Store::change_payment`] alone, like orders. What must stay true: a refund whose end is not known has a
+//! `due_at`, one that is decided has none.
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, Select};
 use sea_orm::{PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -27,8 +27,8 @@ const STATE_REFUSED: i32 = 5;
 pub struct Refund {
     /// [`RefundId::of`] its `mch_id` and `out_refund_no`.
     pub id: RefundId,
-    /// The order that it belongs to, which need not be stored here; [`OrderId::UNKNOWN`] when only the `transaction_id` is
-    /// known.
+    /// The order that it belongs to, which need not be stored here; [`OrderId::UNKNOWN`] when only the `transaction_id`
+    /// is known.
     pub order: OrderId,
     /// The registration that asked for it.
     pub app_key: String,
@@ -150,7 +150,8 @@ impl Store {
         limited(query.all(self.database.reader())).await?.into_iter().map(refund_from).collect()
     }
 
-    /// Takes up to `limit` refunds for `node` that are due at `now` and in nobody's hands, as [`Store::claim_due_orders`] does.
+    /// Takes up to `limit` refunds for `node` that are due at `now` and in nobody's hands, as
+    /// [`Store::claim_due_orders`] does.
     ///
     /// # Errors
     /// As for [`Store::refund`].

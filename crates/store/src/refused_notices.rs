@@ -1,7 +1,8 @@
-//! Notifications of payments that were not believed: a wrong signature, another fee than the order's, an unknown merchant.
+//! Notifications of payments that were not believed: a wrong signature, another fee than the order's, an unknown
+//! merchant.
 //!
-//! Kept so that people can find out why a payment is not seen. Anybody can send them, so only the newest of each registration
-//! stay, and keeping one costs a bounded amount of work.
+//! Kept so that people can find out why a payment is not seen. Anybody can send them, so only the newest of each
+//! registration stay, and keeping one costs a bounded amount of work.
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -37,8 +38,8 @@ pub struct RefusedNotice {
 
 impl Store {
     /// Keeps a refused notification, and of those of its registration only the newest `at_most`; one that is older than
-    /// these is gone at once. After the bound was lowered it takes some calls until it is met. The same a second time changes
-    /// nothing.
+    /// these is gone at once. After the bound was lowered it takes some calls until it is met. The same a second time
+    /// changes nothing.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::TooLong`].

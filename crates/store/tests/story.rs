@@ -1,5 +1,5 @@
-//! The same story on every database: nodes start, teams register, tokens are renewed, changes travel, callbacks are kept,
-//! payments are decided.
+//! The same story on every database: nodes start, teams register, tokens are renewed, changes travel, callbacks are
+//! kept, payments are decided.
 //!
 //! SQLite runs always. PostgreSQL and MariaDB need a server where the test may create databases: its URL without a
 //! database in `WECHAT_PROXY_TEST_POSTGRES` and `WECHAT_PROXY_TEST_MYSQL`; `scripts/test` starts both.

@@ -1,4 +1,5 @@
-//! The tables of payment: orders, what happened to each, refunds, notices that were refused, certificates of WeChat Pay.
+//! The tables of payment: orders, what happened to each, refunds, notices that were refused, certificates of WeChat
+//! Pay.
 
 use sea_orm_migration::prelude::*;
 
@@ -146,8 +147,9 @@ async fn index_orders(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 
 async fn index_refunds(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Refunds::Table;
-    index(manager, "refunds_due", table, &[Refunds::DueAt]).await?;
-    index(manager, "refunds_created_at", table, &[Refunds::CreatedAt]).await?;
+    // Also finds those that are decided and old, and the orders of those that are not.
+    let due = [Refunds::DueAt, Refunds::CreatedAt, Refunds::OrderId];
+    index(manager, "refunds_due", table, &due).await?;
     index(manager, "refunds_order_id", table, &[Refunds::OrderId]).await?;
     index(manager, "refunds_transaction_id", table, &[Refunds::TransactionId]).await
 }

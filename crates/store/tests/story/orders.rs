@@ -1,4 +1,5 @@
-//! Chapter twelve: orders are found again, asked about by one node at a time, and what happened to each is written down.
+//! Chapter twelve: orders are found again, asked about by one node at a time, and what happened to each is written
+//! down.
 //!
 //! It also makes the orders that the other chapters about payment are told with.
 

@@ -63,7 +63,8 @@ pub(crate) async fn no_change_is_lost_among_many(fresh: &Fresh) {
     place(&nodes[0], [order(1, 0)]).await;
     assert!(change_refund(&nodes[0], &refund(1, 1)).await);
     let first_seen = (stored(&nodes[0], 1).await, refund_of(&nodes[0]).await);
-    // Each adds one fen to the order and two to its refund, and tries until it was first. At the beginning all see the same.
+    // Each adds one fen to the order and two to its refund, and tries until it was first. At the beginning all see the
+    // same.
     let adding: tokio::task::JoinSet<u32> = (0..24u8)
         .map(|number| {
             let store = nodes[usize::from(number % 2)].clone();
@@ -195,7 +196,8 @@ async fn in_state(store: &Store, state: MessageState) -> Vec<store::MessageId> {
     store.messages(&filter, None, 9).await.unwrap().into_iter().map(|message| message.id).collect()
 }
 
-/// A notification of WeChat's may come while a node is asking: what it says counts, and the node is told that it was late.
+/// A notification of WeChat's may come while a node is asking: what it says counts, and the node is told that it was
+/// late.
 pub(crate) async fn who_asks_is_overtaken_by_who_knows(fresh: &Fresh) {
     let store = fresh.open().await;
     store.beat(HERE, later(9999)).await.unwrap();

@@ -1,4 +1,5 @@
-//! Chapter thirteen: refunds are found by their order and by what WeChat calls it, and asked about by one node at a time.
+//! Chapter thirteen: refunds are found by their order and by what WeChat calls it, and asked about by one node at a
+//! time.
 
 use std::collections::HashSet;
 
