@@ -11,7 +11,7 @@ use store::{App, PayVersion, Secrets, Settings};
 use wechat::pay::credentials::{
     Apiv3Key, ClientCertificate, MchKey, MerchantSerial, PlatformCertificate, PrivateKey, PublicKey,
 };
-use wechat::pay::{Merchant, Version, v2, v3};
+use wechat::pay::{Merchant, MerchantError, Version, v2, v3};
 
 use super::Registered;
 
@@ -125,6 +125,11 @@ impl Ready {
 /// # Errors
 /// The first thing that does not fit.
 pub fn check(app: &App) -> Result<(), MerchantProblem> {
+    let is_p12 = app.secrets.mch_cert.as_ref().is_some_and(|text| !text.expose_secret().contains("-----BEGIN"));
+    if is_p12 && app.settings.mch_id.is_none() {
+        let what = "is a p12 file, whose password is the merchant's number: give mch_id with it, or before it";
+        return Err(wrong("mch_cert", what));
+    }
     client_certificate(app)?;
     let Some(text) = &app.secrets.mch_private_key else { return Ok(()) };
     let key = private_key(text.expose_secret())?;
@@ -152,7 +157,7 @@ fn v2(app: &App) -> Result<Merchant, MerchantProblem> {
     let mch_id = mch_id(&app.settings)?;
     let key = app.secrets.mch_key.as_ref().ok_or_else(|| lacks("mch_key", "API v2"))?;
     MchKey::parse(key.expose_secret()).map_err(|error| wrong("mch_key", &error.to_string()))?;
-    v2::Merchant::new(mch_id, key.clone()).map(Merchant::V2).map_err(|error| wrong("mch_key", &error.to_string()))
+    v2::Merchant::new(mch_id, key.clone()).map(Merchant::V2).map_err(|error| unusable("mch_key", &error))
 }
 
 fn v3(app: &App, platform: &[PlatformCertificate]) -> Result<Merchant, MerchantProblem> {
@@ -172,7 +177,7 @@ fn v3(app: &App, platform: &[PlatformCertificate]) -> Result<Merchant, MerchantP
         (Some(_), None) => return Err(lacks("pay_public_key", "WeChat Pay's public key")),
     };
     let merchant = v3::Merchant::new(mch_id, serial.as_str(), &key, apiv3_key, public_key);
-    let merchant = merchant.map_err(|error| wrong("mch_private_key", &error.to_string()))?;
+    let merchant = merchant.map_err(|error| unusable("mch_private_key", &error))?;
     Ok(Merchant::V3(merchant.with_certificates(platform.to_vec())))
 }
 
@@ -202,6 +207,13 @@ fn lacks(name: &str, what: &str) -> MerchantProblem {
     MerchantProblem::Incomplete(format!(
         "{what} needs {name}, which is not registered; add it with /register?…&{name}=…"
     ))
+}
+
+fn unusable(name: &'static str, error: &MerchantError) -> MerchantProblem {
+    match error {
+        MerchantError::MchId => wrong("mch_id", &error.to_string()),
+        MerchantError::Credential(_) => wrong(name, &error.to_string()),
+    }
 }
 
 fn wrong(name: &'static str, what: &str) -> MerchantProblem {

@@ -137,7 +137,7 @@ async fn the_same_call_again_merges_and_a_parameter_given_empty_is_cleared() {
     assert_eq!((&shown["aes"], &shown["call"]), (&json!(MASK), &json!(["/api", "/js"])));
 
     let empty: Vec<(&str, &str)> = EVERYTHING.iter().map(|(name, ..)| (*name, "")).collect();
-    let lists = [("call", ""), ("allow", ""), ("msg_call", "")];
+    let lists = [("call", ""), ("allow", ""), ("msg_call", ""), ("pay_call", "")];
     assert_eq!(server.post_form("/register", &[&required("test")[..], &empty, &lists].concat()).await.status, 200);
     let bare = server.get("/app/test").await.json();
     server.register(&required("bare")).await;
