@@ -147,7 +147,7 @@ pub struct MessageFilter {
 #[derive(Debug, Subcommand)]
 pub enum OrderCommand {
     /// List orders, the newest first
-    List(OrderFilter),
+    List(Box<OrderFilter>),
     /// Show one order with its history, refunds and deliveries
     Show {
         /// Its id (ord_…) or its out_trade_no

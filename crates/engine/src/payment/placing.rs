@@ -60,6 +60,37 @@ enum Step {
     Wait,
 }
 
+/// What WeChat has of an order before it is sent (again).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing.
+    Nothing,
+    /// Nobody knows.
+    Unclear,
+    /// The order, unpaid.
+    Order,
+}
+
+impl Before {
+    fn of(state: OrderState) -> Self {
+        match state {
+            OrderState::Placing => Self::Unclear,
+            OrderState::Refused => Self::Nothing,
+            _ => Self::Order,
+        }
+    }
+}
+
+/// How an order stands at WeChat.
+enum Looked {
+    /// It is paid or closed; so it says.
+    Over(PayError),
+    /// It can be paid.
+    Open,
+    /// WeChat does not know it.
+    Unknown,
+}
+
 impl Placed {
     /// A field of WeChat's answer that is text.
     #[must_use]
@@ -116,18 +147,23 @@ impl Inner {
             let Some(known) = self.store.order(id).await? else {
                 let order = self.new_order(&till, id, asked)?;
                 if self.write(&order, "placed", &json!({"total_fee": asked.total_fee})).await? {
-                    return self.send(&till, Order { revision: 1, ..order }, false).await;
+                    return self.send(&till, Order { revision: 1, ..order }, Before::Nothing).await;
                 }
                 continue;
             };
             match self.step(registered, asked, known)? {
                 Step::Answer(fields) => return Ok(Placed { fields, till: self.till_of(registered, id).await? }),
                 Step::Send(order) => {
-                    let was_unclear = order.state == OrderState::Placing;
-                    let taken = Order { state: OrderState::Placing, updated_at: self.clock.now(), ..*order };
-                    let till = self.till(registered, Some(settling::version(&taken))).await?;
+                    let before = Before::of(order.state);
+                    // Where nothing exists yet, the version that is preferred by now will do.
+                    let version = (before != Before::Nothing).then(|| settling::version(&order));
+                    let till = self.till(registered, version).await?;
+                    let version = stored_version(till.merchant()?);
+                    let now = self.clock.now();
+                    let taken = Order { state: OrderState::Placing, version, step: 0, updated_at: now, ..*order };
+                    let taken = Order { due_at: Some(now + PLACING), ..taken };
                     if self.write(&taken, "placed again", &json!({})).await? {
-                        return self.send(&till, Order { revision: taken.revision + 1, ..taken }, was_unclear).await;
+                        return self.send(&till, Order { revision: taken.revision + 1, ..taken }, before).await;
                     }
                 }
                 Step::Wait if self.clock.now() >= give_up_at => {
@@ -169,7 +205,7 @@ impl Inner {
         }
         let now = self.clock.now();
         let is_being_placed = known.state == OrderState::Placing && now < known.updated_at + PLACING;
-        if is_being_placed && known.answered_at.is_none_or(|at| at < known.updated_at) && known.step == 0 {
+        if is_being_placed && known.step == 0 {
             return Ok(Step::Wait);
         }
         let good_for = if known.trade_type == "MWEB" { MWEB_GOOD_FOR } else { GOOD_FOR };
@@ -219,38 +255,47 @@ impl Inner {
     }
 
     /// Sends an order that this task has, as it was written down, and writes down what comes of it.
-    async fn send(&self, till: &Till, order: Order, was_unclear: bool) -> Result<Placed, PayError> {
+    async fn send(&self, till: &Till, order: Order, mut before: Before) -> Result<Placed, PayError> {
         let asked: OrderAsk = serde_json::from_slice(&order.request)
             .map_err(|_| AskProblem::Parameter("the order was written down by another version".to_owned()))?;
         let wechats = asked.order(&order.appid)?;
-        if was_unclear && let Some(end) = self.look_first(till, &order).await? {
-            return end;
+        if before == Before::Unclear {
+            match self.look_first(till, &order).await {
+                Ok(Looked::Over(error)) => return Err(error),
+                Ok(Looked::Open) => before = Before::Order,
+                Ok(Looked::Unknown) => before = Before::Nothing,
+                Err(error) => return self.unclear(order, error.to_string()).await,
+            }
         }
         for last in [false, true] {
             match self.ask(till, Operation::Order, |merchant, stamp| merchant.order(&wechats, stamp)).await? {
                 Said::Done(answer) => return self.placed(till, order, answer).await,
                 Said::Refused(refusal) if refusal.retry() == Retry::Query => {
-                    let end = self.look_first(till, &order).await?;
-                    return end.unwrap_or(Err(PayError::Refused(refusal)));
+                    return Err(match self.look_first(till, &order).await {
+                        Ok(Looked::Over(error)) => error,
+                        Ok(Looked::Open | Looked::Unknown) => return self.refused(order, refusal, Before::Order).await,
+                        Err(_) => return self.unclear(order, refusal.to_string()).await,
+                    });
                 }
-                Said::Refused(refusal) => return self.refused(order, refusal).await,
+                Said::Refused(refusal) => return self.refused(order, refusal, before).await,
                 Said::NotSent(reason) => {
-                    self.not_placed(order, &reason).await?;
+                    self.not_placed(order, &reason, before).await?;
                     return Err(PayError::NotSent(reason));
                 }
                 Said::Unclear(reason) => match self.look_first(till, &order).await {
+                    Ok(Looked::Over(error)) => return Err(error),
                     // WeChat knows the order, or never heard of it: both times the same may be sent again.
-                    Ok(None) if !last => {}
-                    Ok(Some(end)) => return end,
-                    Ok(None) | Err(_) => return self.unclear(order, reason).await,
+                    Ok(Looked::Open) if !last => before = Before::Order,
+                    Ok(Looked::Unknown) if !last => before = Before::Nothing,
+                    Ok(_) | Err(_) => return self.unclear(order, reason).await,
                 },
             }
         }
         self.unclear(order, "no answer".to_owned()).await
     }
 
-    /// Asks how the order stands. `Some`: this is its end; `None`: it may be sent (again).
-    async fn look_first(&self, till: &Till, order: &Order) -> Result<Option<Result<Placed, PayError>>, PayError> {
+    /// Asks how the order stands.
+    async fn look_first(&self, till: &Till, order: &Order) -> Result<Looked, PayError> {
         let payment = number_of(order)?;
         let said =
             self.ask(till, Operation::Query, |merchant, stamp| Ok(merchant.query(&order.appid, &payment, stamp)));
@@ -260,20 +305,20 @@ impl Inner {
                     let settled = self.settle_paid(&till.registered, &paid).await;
                     settled.map_err(|error| PayError::Conflict(error.to_string()))?;
                     let number = &order.out_trade_no;
-                    return Ok(Some(Err(PayError::Over(format!("the order {number} is paid already")))));
+                    return Ok(Looked::Over(PayError::Over(format!("the order {number} is paid already"))));
                 }
                 match answer.trade_state() {
-                    Some(TradeState::NotPay | TradeState::UserPaying | TradeState::Accept) => Ok(None),
+                    Some(TradeState::NotPay | TradeState::UserPaying | TradeState::Accept) => Ok(Looked::Open),
                     _ => {
                         self.close_here(order, "WeChat Pay says so").await?;
                         let number = &order.out_trade_no;
-                        Ok(Some(Err(PayError::Over(format!(
+                        Ok(Looked::Over(PayError::Over(format!(
                             "the order {number} is closed; choose another out_trade_no"
-                        )))))
+                        ))))
                     }
                 }
             }
-            Said::Refused(refusal) if watch::is_unknown(&refusal) => Ok(None),
+            Said::Refused(refusal) if watch::is_unknown(&refusal) => Ok(Looked::Unknown),
             Said::Refused(refusal) => Err(PayError::Refused(refusal)),
             Said::NotSent(reason) | Said::Unclear(reason) => Err(PayError::Unclear(reason)),
         }
@@ -299,9 +344,9 @@ impl Inner {
         Ok(Placed { fields, till: till.clone() })
     }
 
-    async fn refused(&self, order: Order, refusal: Refusal) -> Result<Placed, PayError> {
+    async fn refused(&self, order: Order, refusal: Refusal, before: Before) -> Result<Placed, PayError> {
         let detail = json!({"code": refusal.said, "message": refusal.message});
-        let order = Order { state: OrderState::Refused, due_at: None, updated_at: self.clock.now(), ..order };
+        let order = self.as_before(order, before);
         self.write(&order, "refused", &detail).await?;
         self.metrics.order("refused");
         let (key, number) = (&order.app_key, &order.out_trade_no);
@@ -309,9 +354,20 @@ impl Inner {
         Err(PayError::Refused(refusal))
     }
 
+    /// WeChat has not done it: what was there before is there still.
+    fn as_before(&self, order: Order, before: Before) -> Order {
+        let now = self.clock.now();
+        let (state, due_at) = match before {
+            Before::Nothing => (OrderState::Refused, None),
+            Before::Unclear => (OrderState::Placing, Some(now + watch::SOON)),
+            Before::Order => (OrderState::Unpaid, watch::next_query(order.created_at, now)),
+        };
+        Order { state, due_at, step: 1, updated_at: now, ..order }
+    }
+
     /// WeChat never heard of it.
-    async fn not_placed(&self, order: Order, reason: &str) -> Result<(), StoreError> {
-        let order = Order { state: OrderState::Refused, due_at: None, updated_at: self.clock.now(), ..order };
+    async fn not_placed(&self, order: Order, reason: &str, before: Before) -> Result<(), StoreError> {
+        let order = self.as_before(order, before);
         self.write(&order, "not sent", &json!({"reason": reason})).await.map(drop)
     }
 

@@ -6,10 +6,11 @@
 pub(crate) mod notices;
 pub(crate) mod order_filter;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{Extension, State};
+use axum::extract::{Extension, FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use engine::Engine;
 use engine::apps::Registered;
@@ -18,11 +19,14 @@ use engine::payment::ask::{Circumstances, OrderAsk};
 use engine::payment::signed_link::LinkProblem;
 use engine::payment::{PayError, Placed, RefundAsk, payment_of, refund_of, signed_link};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, HOST, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderValue, Uri, Version};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 use serde_json::json;
 use wechat::pay::{OutTradeNo, PaymentNo, TradeType};
 
 use crate::answer::{Error, JAVASCRIPT, NO_STORE, json_of};
+use crate::app_path::AppPath;
 use crate::client_address::ClientAddress;
 use crate::cross_origin::for_origin;
 use crate::parameters::Parameters;
@@ -33,16 +37,24 @@ type App = Extension<Arc<Registered>>;
 /// The longest name of a JavaScript variable.
 const MAX_VARIABLE: usize = 64;
 
+/// Who only looks must not order, pay back or close anything.
+pub(crate) struct NotHead;
+
+impl<S: Send + Sync> FromRequestParts<S> for NotHead {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        if parts.method == Method::HEAD { Err(Error::WrongMethod) } else { Ok(Self) }
+    }
+}
+
 /// `/pay`: an order, of any kind.
 pub(crate) async fn order(
     State(engine): State<Arc<Engine>>,
     Extension(registered): App,
-    ClientAddress(client): ClientAddress,
-    uri: Uri,
-    headers: HeaderMap,
+    origin: Origin,
     parameters: Parameters,
 ) -> Result<Response, Error> {
-    let origin = Origin { client, uri: &uri, headers: &headers };
     let placed = place(&engine, &registered, &origin, None, &parameters).await?;
     let mut fields = placed.fields.clone();
     if placed.text("trade_type") == Some(TradeType::App.as_str()) {
@@ -57,14 +69,10 @@ pub(crate) async fn order(
 pub(crate) async fn qrcode(
     State(engine): State<Arc<Engine>>,
     Extension(registered): App,
-    ClientAddress(client): ClientAddress,
-    version: Version,
-    uri: Uri,
-    headers: HeaderMap,
+    origin: Origin,
     parameters: Parameters,
 ) -> Result<Response, Error> {
-    let origin = Origin { client, uri: &uri, headers: &headers };
-    may_order(&engine, &registered, &origin, version, &parameters)?;
+    may_order(&engine, &registered, &origin, &parameters)?;
     let format = match parameters.value("format") {
         None | Some("png") => Format::Png,
         Some("svg") => Format::Svg,
@@ -87,25 +95,20 @@ pub(crate) async fn qrcode(
 pub(crate) async fn js(
     State(engine): State<Arc<Engine>>,
     Extension(registered): App,
-    ClientAddress(client): ClientAddress,
-    version: Version,
-    uri: Uri,
-    headers: HeaderMap,
+    origin: Origin,
     parameters: Parameters,
 ) -> Response {
-    let origin = Origin { client, uri: &uri, headers: &headers };
-    let response = invocation(&engine, &registered, &origin, version, &parameters).await;
-    for_origin(response.unwrap_or_else(IntoResponse::into_response), &engine, &registered, &headers)
+    let response = invocation(&engine, &registered, &origin, &parameters).await;
+    for_origin(response.unwrap_or_else(IntoResponse::into_response), &engine, &registered, &origin.headers)
 }
 
 async fn invocation(
     engine: &Engine,
     registered: &Arc<Registered>,
-    origin: &Origin<'_>,
-    version: Version,
+    origin: &Origin,
     parameters: &Parameters,
 ) -> Result<Response, Error> {
-    may_order(engine, registered, origin, version, parameters)?;
+    may_order(engine, registered, origin, parameters)?;
     let variable = parameters.value("var").map(variable).transpose()?;
     let placed = place(engine, registered, origin, Some(TradeType::Jsapi), parameters).await?;
     let invocation = engine.payment.jsapi_parameters(&placed)?;
@@ -128,6 +131,7 @@ pub(crate) async fn query(
 
 /// `/pay/close`: an order will not be paid.
 pub(crate) async fn close(
+    _: NotHead,
     State(engine): State<Arc<Engine>>,
     Extension(registered): App,
     parameters: Parameters,
@@ -140,10 +144,10 @@ pub(crate) async fn close(
 pub(crate) async fn refund(
     State(engine): State<Arc<Engine>>,
     Extension(registered): App,
-    headers: HeaderMap,
+    origin: Origin,
     parameters: Parameters,
 ) -> Result<Response, Error> {
-    let base = engine.call_urls.base(host(&headers));
+    let base = origin.base(&engine);
     let asked = RefundAsk::read(&parameters.0, &registered, &engine.call_urls, &base).map_err(PayError::from)?;
     Ok(json_of(&engine.payment.refund(&registered, asked).await?))
 }
@@ -158,43 +162,56 @@ pub(crate) async fn query_refund(
     Ok(json_of(&engine.payment.query_refund(&registered, &number).await?))
 }
 
-/// Whose order it is, and from where.
-struct Origin<'a> {
+/// Whose order it is, and from where. Who only looks (`HEAD`) is sent away: an order is more than a look.
+pub(crate) struct Origin {
     client: IpAddr,
-    uri: &'a Uri,
-    headers: &'a HeaderMap,
+    version: Version,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Origin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        NotHead::from_request_parts(parts, state).await?;
+        let client =
+            ClientAddress::from_request_parts(parts, state).await.map_or(IpAddr::from([0; 4]), |known| known.0);
+        Ok(Self { client, version: parts.version, uri: parts.uri.clone(), headers: parts.headers.clone() })
+    }
+}
+
+impl Origin {
+    /// Where the world finds this server.
+    fn base<'a>(&self, engine: &'a Engine) -> Cow<'a, str> {
+        engine.call_urls.base(host(&self.headers).or(self.uri.authority().map(Authority::as_str)))
+    }
 }
 
 async fn place(
     engine: &Engine,
     registered: &Arc<Registered>,
-    origin: &Origin<'_>,
+    origin: &Origin,
     trade_type: Option<TradeType>,
     parameters: &Parameters,
 ) -> Result<Placed, Error> {
-    let base = engine.call_urls.base(host(origin.headers).or(origin.uri.host()));
-    let circumstances =
-        Circumstances { trade_type, cookie: openid_cookie(origin.headers), client: origin.client, base: &base };
+    let (base, cookie) = (origin.base(engine), openid_cookie(&origin.headers));
+    let circumstances = Circumstances { trade_type, cookie, client: origin.client, base: &base };
     let now = (engine.clock.now(), &*engine.random);
     let asked = OrderAsk::read(&parameters.0, registered, &engine.call_urls, &circumstances, now);
     Ok(engine.payment.place(registered, asked.map_err(PayError::from)?).await?)
 }
 
 /// On a public server a visitor's order needs the team's signature; the team itself shows its api_key instead.
-fn may_order(
-    engine: &Engine,
-    registered: &Registered,
-    origin: &Origin<'_>,
-    version: Version,
-    parameters: &Parameters,
-) -> Result<(), Error> {
+fn may_order(engine: &Engine, registered: &Registered, origin: &Origin, parameters: &Parameters) -> Result<(), Error> {
     if engine.guard.mode() != Mode::Public {
         return Ok(());
     }
     let now = engine.clock.now();
-    let authority = origin.uri.authority().map(http::uri::Authority::as_str);
-    let caller = Caller { headers: origin.headers, version, authority, address: origin.client };
-    if engine.guard.would_admit_team(registered, "/pay", &caller, now) {
+    let authority = origin.uri.authority().map(Authority::as_str);
+    let caller = Caller { headers: &origin.headers, version: origin.version, authority, address: origin.client };
+    let path = AppPath::parse(origin.uri.path()).and_then(|path| path.decoded_rest());
+    if path.is_some_and(|path| engine.guard.would_admit_team(registered, &path, &caller, now)) {
         return Ok(());
     }
     signed_link::check(&parameters.0, registered, now)?;
