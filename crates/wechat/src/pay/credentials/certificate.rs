@@ -38,6 +38,13 @@ impl Certificate {
         })
     }
 
+    /// What a certificate in DER is, if it is one.
+    pub(super) fn kind_of(der: &[u8]) -> Option<Kind> {
+        let is_certificate = || X509Certificate::from_der(der).is_ok_and(|(rest, _)| rest.is_empty());
+        let kind = Self::from_der(der).map(|certificate| certificate.kind());
+        kind.or_else(|| is_certificate().then_some(Kind::OtherCertificate))
+    }
+
     /// Whose it is. WeChat names the merchant's after the merchant number, its own after itself.
     pub(super) fn kind(&self) -> Kind {
         let name = self.name.to_ascii_lowercase();

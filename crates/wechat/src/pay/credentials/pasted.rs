@@ -104,7 +104,7 @@ impl Part {
     /// A part that is DER, if it is of a known kind.
     fn from_der(der: Zeroizing<Vec<u8>>) -> Option<Self> {
         let kind = match der::kind(&der)? {
-            Kind::Certificate => Certificate::from_der(&der)?.kind(),
+            Kind::Certificate => Certificate::kind_of(&der)?,
             kind => kind,
         };
         Some(Self { kind, der })

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Merchant;
 use super::answers::{malformed, refused};
-use super::said::{list, text};
+use super::said::text;
 use super::verify::is_same;
 use crate::pay::credentials::PlatformCertificate;
 use crate::pay::{Call, Doubt, NotDone, Operation, Received, Stamp};
@@ -34,7 +34,9 @@ impl Merchant {
             return Err(refused(Operation::Query, received));
         }
         let said: Value = serde_json::from_slice(received.body).map_err(|_| malformed("it is no JSON"))?;
-        let opened = list(&said, "/data").iter().take(MAX_CERTIFICATES).map(|entry| self.open_certificate(entry));
+        let entries = said.get("data").and_then(Value::as_array);
+        let entries = entries.ok_or_else(|| malformed("it has no list of certificates"))?;
+        let opened = entries.iter().take(MAX_CERTIFICATES).map(|entry| self.open_certificate(entry));
         let mut certificates = opened.collect::<Result<Vec<_>, _>>()?;
         certificates.retain(|certificate| now < certificate.not_after());
         // The first time the key that verifies is inside; it is genuine because it was sealed with the API v3 key.
