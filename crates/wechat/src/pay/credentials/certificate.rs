@@ -1,8 +1,8 @@
 //! X.509 certificates: what is needed of them, and those of WeChat Pay's platform.
 //!
 //! A certificate is not checked against an authority: a platform certificate is believed because it was sealed with the
-//! API v3 key, the merchant's own because the merchant registered it. What must stay true: its key is RSA of 2048 bits or
-//! more, and a serial is upper-case hex.
+//! API v3 key, the merchant's own because the merchant registered it. What must stay true: its key is RSA of 2048 bits
+//! or more, and a serial is upper-case hex.
 
 use x509_parser::prelude::{FromDer, X509Certificate};
 

@@ -1,7 +1,7 @@
 //! What a pasted text can be.
 //!
-//! Told by [`recognise`](super::recognise), from the structure inside (DER), not from labels or names of files. What must
-//! stay true: [`Kind::text`] completes the sentence "this is …".
+//! Told by [`recognise`](super::recognise), from the structure inside (DER), not from labels or names of files. What
+//! must stay true: [`Kind::text`] completes the sentence "this is …".
 
 /// What a pasted text is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -1,8 +1,8 @@
 //! p12 files (PKCS#12): `apiclient_cert.p12`, whose password is the merchant number.
 //!
 //! Opened with the crate `p12-keystore`, which reads today's encryption (PBES2 with AES) and that of old OpenSSL and of
-//! WeChat's tool (3DES, RC2 with 40 bits), and bounds the work that a file may ask for. What must stay true: this file alone
-//! knows that crate.
+//! WeChat's tool (3DES, RC2 with 40 bits), and bounds the work that a file may ask for. What must stay true: this file
+//! alone knows that crate.
 
 use p12_keystore::Pkcs12Archive;
 use secrecy::zeroize::Zeroizing;

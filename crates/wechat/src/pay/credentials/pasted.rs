@@ -1,7 +1,7 @@
 //! From a pasted text to its parts: what each is, and its bytes.
 //!
-//! [`recognise`] is for people ("this is …"); the types of this folder take the parts. What must stay true: whatever the
-//! text, there is at least one part; the bytes are wiped when they are dropped.
+//! [`recognise`] is for people ("this is …"); the types of this folder take the parts. What must stay true: whatever
+//! the text, there is at least one part; the bytes are wiped when they are dropped.
 
 use secrecy::zeroize::Zeroizing;
 

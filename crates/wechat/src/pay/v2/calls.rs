@@ -1,7 +1,7 @@
 //! The requests of API v2.
 //!
-//! Made by [`Merchant`], sent by the engine. What must stay true: nothing but the nonce and the signature differs between two
-//! calls for the same thing, so a repetition is one to WeChat too.
+//! Made by [`Merchant`], sent by the engine. What must stay true: nothing but the nonce and the signature differs
+//! between two calls for the same thing, so a repetition is one to WeChat too.
 
 use std::collections::BTreeMap;
 

@@ -1,10 +1,10 @@
 //! The certificates of WeChat Pay's platform, which verify what it signs; they are renewed about every five years.
 //!
-//! Asked for by merchants without WeChat Pay's public key, at first, twice a day, and when an unknown serial turns up. Source:
-//! "download platform certificates".
+//! Asked for by merchants without WeChat Pay's public key, at first, twice a day, and when an unknown serial turns up.
+//! Source: "download platform certificates".
 //!
-//! What must stay true: each certificate was sealed with the merchant's API v3 key, and the answer as a whole is signed with
-//! one of them, or with a key that was known before.
+//! What must stay true: each certificate was sealed with the merchant's API v3 key, and the answer as a whole is signed
+//! with one of them, or with a key that was known before.
 
 use serde_json::Value;
 
