@@ -1,8 +1,8 @@
 //! API v3: JSON, signed with RSA by both sides; notifications and certificates are sealed with AES-GCM.
 //!
-//! Used through [`pay::Merchant`](super::Merchant). A call is made ([`calls`], from [`order_body`] and
-//! [`refund_body`]), its answer read ([`answers`]), notifications opened ([`notices`]); what comes out is put into v2's
-//! names by [`flat`]. Both directions stand on [`sign`] and [`verify`]; [`certificates`] fetches the keys. Source:
+//! Used through [`pay::Merchant`](super::Merchant). A call is made (`calls`, from `order_body` and
+//! `refund_body`), its answer read (`answers`), notifications opened (`notices`); what comes out is put into v2's
+//! names by `flat`. Both directions stand on `sign` and `verify`; `certificates` fetches the keys. Source:
 //! `/doc/v3/merchant`.
 //!
 //! What must stay true: what WeChat says is verified with the key that `Wechatpay-Serial` names and with no other; only

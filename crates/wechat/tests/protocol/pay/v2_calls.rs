@@ -70,6 +70,7 @@ fn an_order_is_what_the_document_asks_for() {
         ("goods_tag", ""),
         ("support_fapiao", "true"),
         ("settle_info", r#"{"profit_sharing":false}"#),
+        ("limit_pay", r#"["no_credit"]"#),
     ]);
     let call = merchant_v2().order(&order, &stamp()).unwrap();
     assert_eq!(
@@ -96,6 +97,7 @@ fn an_order_is_what_the_document_asks_for() {
         ("time_expire", "20260101113456"),
         ("receipt", "Y"),
         ("profit_sharing", "N"),
+        ("limit_pay", "no_credit"),
     ]);
     assert_eq!(sent, expected);
     assert!(v2::verifies(sent.iter().map(|(name, value)| (name.as_str(), value.as_str())), &sign, MCH_KEY));
@@ -179,6 +181,7 @@ fn what_wechat_would_refuse_is_named() {
     assert_eq!(refused(|order| order.others = others([("attach", &"x".repeat(129))])), "attach");
     assert_eq!(refused(|order| order.others = others([("time_expire", "tomorrow")])), "time_expire");
     assert_eq!(refused(|order| order.others = others([("settle_info", "Y")])), "settle_info");
+    assert_eq!(refused(|order| order.others = others([("limit_pay", "[1]x")])), "limit_pay");
     assert_eq!(refused(|order| order.others = others([("a b", "1")])), "a parameter");
     let mut too_much = refund();
     too_much.refund_fee = Fee::parse("101").unwrap();

@@ -31,7 +31,7 @@ fn refused(body: &str) -> NotDone {
 
 #[test]
 fn the_vector_is_sealed_alike() {
-    let pem = certificate().to_pem();
+    let pem = certificate().pem().to_owned();
     let hash = "ed4427f8c1c01ac9120a67baac84deae3941cdc554bd29caae9c85d4131dde1b";
     assert_eq!((pem.len(), sha256(pem.as_bytes()).as_str()), (1107, hash));
     let sealed = key().seal(pem.as_bytes(), "nTest0000003", "certificate").unwrap();
@@ -54,7 +54,7 @@ fn the_first_download_verifies_itself() {
     let call = merchant.certificates_call(&stamp());
     assert_eq!((call.method, call.target.as_str()), (Method::Get, "/v3/certificates"));
     assert!(header(&call, "Authorization").is_some());
-    let body = list(&certificate().to_pem(), PLATFORM_SERIAL, &key());
+    let body = list(certificate().pem(), PLATFORM_SERIAL, &key());
     let certificates = merchant.read_certificates(&signed(200, body.as_bytes()), AT).unwrap();
     assert_eq!(certificates, [certificate()]);
     let merchant = merchant.with_certificates(certificates);
@@ -66,7 +66,7 @@ fn the_first_download_verifies_itself() {
 
 #[test]
 fn what_was_not_sealed_for_the_merchant_is_refused() {
-    let pem = certificate().to_pem();
+    let pem = certificate().pem().to_owned();
     let other_key = Apiv3Key::parse(&"x".repeat(32)).unwrap();
     assert_eq!(refused(&list(&pem, PLATFORM_SERIAL, &other_key)), NotDone::Unbelievable(Doubt::NotDecryptable));
     let sealed = [
@@ -104,7 +104,7 @@ fn a_known_key_may_sign_the_list() {
 #[test]
 fn a_certificate_that_has_expired_is_left_out() {
     let end = certificate().not_after();
-    let body = list(&certificate().to_pem(), PLATFORM_SERIAL, &key());
+    let body = list(certificate().pem(), PLATFORM_SERIAL, &key());
     let text = v3::response_text(&end.to_string(), ANSWER_NONCE, body.as_bytes());
     let signature = PrivateKey::parse(PLATFORM_KEY).unwrap().sign(&text);
     let headers = headers(PUBLIC_KEY_ID, end, ANSWER_NONCE, &signature);
