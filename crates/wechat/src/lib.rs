@@ -13,6 +13,10 @@
 //! * [`jssdk`], [`card`]: the signatures for WeChat's JavaScript API and for cards.
 //! * [`sign`]: how a backend sees that what a browser brings is genuine.
 //!
+//! Money:
+//!
+//! * [`pay`]: WeChat Pay, API v2 and API v3 behind one face: calls, answers, notifications, the merchant's credentials.
+//!
 //! Messages that WeChat pushes, in the order in which one goes through the parts:
 //!
 //! * [`callback`]: from a request that anybody may have sent to a verified message, and the way back of an encrypted

@@ -1,7 +1,7 @@
 //! What WeChat Pay is told about a notification.
 //!
-//! Sent by whoever answers `notify_url`, within 5 seconds. Sources: "payment notification" of both versions. What must stay
-//! true: only [`acknowledgement`] makes WeChat stop sending; everything else makes it try again.
+//! Sent by whoever answers `notify_url`, within 5 seconds. Sources: "payment notification" of both versions. What must
+//! stay true: only [`acknowledgement`] makes WeChat stop sending; everything else makes it try again.
 
 use bytes::Bytes;
 

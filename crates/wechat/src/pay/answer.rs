@@ -1,7 +1,7 @@
 //! What WeChat Pay answered: verified, and in v2's flat names whichever version it came from.
 //!
-//! Made by [`Merchant::read`](super::Merchant::read). What must stay true: nobody else can make one, so whoever holds an
-//! [`Answer`] holds WeChat's word; amounts (`*_fee`) and counts (`*_count`) are JSON integers.
+//! Made by [`Merchant::read`](super::Merchant::read). What must stay true: nobody else can make one, so whoever holds
+//! an [`Answer`] holds WeChat's word; amounts (`*_fee`) and counts (`*_count`) are JSON integers.
 
 use serde_json::{Map, Value};
 

@@ -1,8 +1,8 @@
 //! A request to WeChat Pay, ready to be sent.
 //!
-//! Made by [`Merchant`](super::Merchant), sent by the engine. The host is not part of any signature: the same call may go to
-//! WeChat's main host and, when that cannot be reached, to its backup host. What must stay true: body and target are sent as
-//! they are, byte for byte; `Debug` shows neither the body nor the headers.
+//! Made by [`Merchant`](super::Merchant), sent by the engine. The host is not part of any signature: the same call may
+//! go to WeChat's main host and, when that cannot be reached, to its backup host. What must stay true: body and target
+//! are sent as they are, byte for byte; `Debug` shows neither the body nor the headers.
 
 use std::fmt;
 

@@ -1,12 +1,12 @@
 //! An amount of money, in fen (a hundredth of a yuan).
 //!
-//! Used for orders and refunds, whose amounts come from teams as text. What must stay true: a [`Fee`] is between 1 fen and
-//! [`MAX_FEE`], so nothing that takes one has to look again.
+//! Used for orders and refunds, whose amounts come from teams as text. What must stay true: a [`Fee`] is between 1 fen
+//! and [`MAX_FEE`], so nothing that takes one has to look again.
 
 use std::fmt;
 
-/// The highest amount of one order or refund, in fen: a million yuan. WeChat's documents name no limit, the limit of each
-/// merchant and bank is lower; this one is ours, against amounts in the wrong unit.
+/// The highest amount of one order or refund, in fen: a million yuan. WeChat's documents name no limit, the limit of
+/// each merchant and bank is lower; this one is ours, against amounts in the wrong unit.
 pub const MAX_FEE: u32 = 100_000_000;
 
 /// An amount in fen: 1 to [`MAX_FEE`].

@@ -1,7 +1,7 @@
 //! v2's flat names as JSON: the one shape of answers and notifications.
 //!
-//! Both versions end here: v2 with what it said, v3 with what its objects mean in v2's names. What must stay true: a field
-//! that is an amount or a count by its name is a JSON integer, all others are texts; nothing is empty.
+//! Both versions end here: v2 with what it said, v3 with what its objects mean in v2's names. What must stay true: a
+//! field that is an amount or a count by its name is a JSON integer, all others are texts; nothing is empty.
 
 use serde_json::{Map, Value};
 

@@ -1,7 +1,7 @@
 //! A registered merchant, of either version: the face of this module.
 //!
-//! Made once for a registration and kept: keys are parsed when it is made, a clone costs a counter. What must stay true: both
-//! versions take the same orders and give the same answers, as far as WeChat lets them.
+//! Made once for a registration and kept: keys are parsed when it is made, a clone costs a counter. What must stay
+//! true: both versions take the same orders and give the same answers, as far as WeChat lets them.
 
 use super::credentials::WrongCredential;
 use super::{

@@ -1,11 +1,12 @@
 //! WeChat Pay: orders, refunds and notifications of a direct merchant, API v2 and API v3 behind one face.
 //!
-//! The way in: [`credentials`] reads what a team pasted, [`Merchant`] is a registered merchant. It makes a [`Call`] for each
-//! operation, reads what comes back ([`Merchant::read`]) and opens notifications ([`Merchant::open`]). The caller owns
-//! socket, clock and nonces ([`Stamp`]). Sources: WeChat Pay's merchant documents, `/doc/v2/merchant` and `/doc/v3/merchant`.
+//! The way in: [`credentials`] reads what a team pasted, [`Merchant`] is a registered merchant. It makes a [`Call`] for
+//! each operation, reads what comes back ([`Merchant::read`]) and opens notifications ([`Merchant::open`]). The caller
+//! owns socket, clock and nonces ([`Stamp`]). Sources: WeChat Pay's merchant documents, `/doc/v2/merchant` and
+//! `/doc/v3/merchant`.
 //!
-//! What must stay true: what comes out of a `Merchant` is verified, and in v2's flat names whichever version it came from;
-//! no key is ever shown by `Debug` or an error; the bytes of a call depend on nothing but its arguments.
+//! What must stay true: what comes out of a `Merchant` is verified, and in v2's flat names whichever version it came
+//! from; no key is ever shown by `Debug` or an error; the bytes of a call depend on nothing but its arguments.
 
 mod acknowledgement;
 mod answer;

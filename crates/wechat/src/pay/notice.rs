@@ -1,7 +1,8 @@
 //! A notification: WeChat Pay tells that a payment was made or a refund has ended.
 //!
-//! Opened by [`Merchant::open`](super::Merchant::open). What must stay true: nobody else can make a [`Notice`], so its holder
-//! knows that WeChat sent it, to this merchant; whether it fits the order (appid, number, amount) the engine compares.
+//! Opened by [`Merchant::open`](super::Merchant::open). What must stay true: nobody else can make a [`Notice`], so its
+//! holder knows that WeChat sent it, to this merchant; whether it fits the order (appid, number, amount) the engine
+//! compares.
 
 use serde_json::{Map, Value};
 

@@ -1,7 +1,7 @@
 //! The numbers by which payments and refunds are known: the merchant's own, and WeChat's.
 //!
-//! Source: `out_trade_no` and `out_refund_no` of the order and refund documents. What must stay true: a number is safe in a
-//! path, an XML text and a log, because its characters are WeChat's few.
+//! Source: `out_trade_no` and `out_refund_no` of the order and refund documents. What must stay true: a number is safe
+//! in a path, an XML text and a log, because its characters are WeChat's few.
 
 use std::fmt;
 

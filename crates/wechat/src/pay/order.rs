@@ -1,7 +1,8 @@
 //! What a team wants to be paid for.
 //!
-//! Made by the engine of what a backend asked, turned into a call by [`Merchant::order`](super::Merchant::order). What must
-//! stay true: the same order makes the same parameters each time, because WeChat takes a repetition only if nothing differs.
+//! Made by the engine of what a backend asked, turned into a call by [`Merchant::order`](super::Merchant::order). What
+//! must stay true: the same order makes the same parameters each time, because WeChat takes a repetition only if
+//! nothing differs.
 
 use std::collections::BTreeMap;
 

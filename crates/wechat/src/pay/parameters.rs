@@ -1,7 +1,8 @@
 //! What may be asked of WeChat Pay: the checks that both versions share.
 //!
 //! Used when a call is made. Lengths are the documents' `s(n)`, which say "characters"; where WeChat counts bytes (only
-//! `reason` is documented so) it says so. A text that is too long is refused here, because WeChat's own answer names no field.
+//! `reason` is documented so) it says so. A text that is too long is refused here, because WeChat's own answer names no
+//! field.
 //!
 //! What must stay true: what would change the signature, the merchant or the fields of the order never passes through.
 

@@ -1,7 +1,7 @@
 //! What came from WeChat Pay, before anything about it is believed.
 //!
-//! Made by the engine of an answer or of a request to `notify_url`; [`Merchant`](super::Merchant) verifies it. What must stay
-//! true: the body is the bytes as received, because they are what is signed.
+//! Made by the engine of an answer or of a request to `notify_url`; [`Merchant`](super::Merchant) verifies it. What
+//! must stay true: the body is the bytes as received, because they are what is signed.
 
 /// An answer or a notification, as received.
 #[derive(Clone, Debug)]

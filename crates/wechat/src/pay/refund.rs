@@ -1,7 +1,7 @@
 //! Money that goes back to a payer.
 //!
-//! Made by the engine of what a backend asked, turned into a call by [`Merchant::refund`](super::Merchant::refund). What
-//! must stay true: as of an order, the same refund makes the same parameters each time.
+//! Made by the engine of what a backend asked, turned into a call by [`Merchant::refund`](super::Merchant::refund).
+//! What must stay true: as of an order, the same refund makes the same parameters each time.
 
 use std::collections::BTreeMap;
 

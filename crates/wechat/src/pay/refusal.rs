@@ -1,7 +1,7 @@
 //! Why an operation gave no answer: WeChat said no, or what came back cannot be believed.
 //!
-//! Made by [`Merchant::read`](super::Merchant::read). What must stay true: after a [`Doubt`] the outcome is unknown, so the
-//! same request is repeated or the order queried, never a new number used.
+//! Made by [`Merchant::read`](super::Merchant::read). What must stay true: after a [`Doubt`] the outcome is unknown, so
+//! the same request is repeated or the order queried, never a new number used.
 
 /// Why there is no [`Answer`](super::Answer).
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! Times as WeChat Pay writes them: v2 in Beijing time without saying so, v3 as RFC 3339.
 //!
-//! Used to translate between the versions. Beijing is 8 hours ahead of UTC, all year, since 1992. What must stay true: what
-//! is written is read back as the same second; nothing here knows what time it is now.
+//! Used to translate between the versions. Beijing is 8 hours ahead of UTC, all year, since 1992. What must stay true:
+//! what is written is read back as the same second; nothing here knows what time it is now.
 
 /// How far Beijing's clocks are ahead of UTC, in seconds.
 const BEIJING: i64 = 8 * 3600;

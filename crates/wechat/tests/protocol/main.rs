@@ -10,6 +10,7 @@ mod later;
 mod login_answers;
 mod login_links;
 mod messages;
+mod pay;
 mod replies;
 mod signs;
 mod trees;

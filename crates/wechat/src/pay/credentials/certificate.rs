@@ -1,8 +1,8 @@
 //! X.509 certificates: what is needed of them, and those of WeChat Pay's platform.
 //!
 //! A certificate is not checked against an authority: a platform certificate is believed because it was sealed with the
-//! API v3 key, the merchant's own because the merchant registered it. What must stay true: its key is RSA of 2048 bits or
-//! more, and a serial is upper-case hex.
+//! API v3 key, the merchant's own because the merchant registered it. What must stay true: its key is RSA of 2048 bits
+//! or more, and a serial is upper-case hex.
 
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -38,6 +38,13 @@ impl Certificate {
         })
     }
 
+    /// What a certificate in DER is, if it is one.
+    pub(super) fn kind_of(der: &[u8]) -> Option<Kind> {
+        let is_certificate = || X509Certificate::from_der(der).is_ok_and(|(rest, _)| rest.is_empty());
+        let kind = Self::from_der(der).map(|certificate| certificate.kind());
+        kind.or_else(|| is_certificate().then_some(Kind::OtherCertificate))
+    }
+
     /// Whose it is. WeChat names the merchant's after the merchant number, its own after itself.
     pub(super) fn kind(&self) -> Kind {
         let name = self.name.to_ascii_lowercase();
@@ -65,7 +72,10 @@ fn without_leading_zeros(number: &[u8]) -> &[u8] {
 
 /// A certificate of WeChat Pay's platform: it verifies what WeChat signed.
 #[derive(Clone)]
-pub struct PlatformCertificate(Certificate);
+pub struct PlatformCertificate {
+    certificate: Certificate,
+    pem: String,
+}
 
 impl PlatformCertificate {
     /// Reads PEM, as it was downloaded or stored.
@@ -77,7 +87,8 @@ impl PlatformCertificate {
         match parts.as_slice() {
             [part] if matches!(part.kind, Kind::PlatformCertificate | Kind::Certificate) => {
                 let certificate = Certificate::from_der(&part.der);
-                certificate.map(Self).ok_or(PLATFORM_CERTIFICATE.not(Kind::DamagedPem))
+                let certificate = certificate.ok_or(PLATFORM_CERTIFICATE.not(Kind::DamagedPem))?;
+                Ok(Self { pem: certificate.to_pem(), certificate })
             }
             parts => Err(PLATFORM_CERTIFICATE.not(kind_of(parts))),
         }
@@ -86,37 +97,37 @@ impl PlatformCertificate {
     /// The serial, upper-case hex: what `Wechatpay-Serial` names.
     #[must_use]
     pub fn serial(&self) -> &str {
-        &self.0.serial
+        &self.certificate.serial
     }
 
     /// From when it is good, in Unix seconds.
     #[must_use]
     pub fn not_before(&self) -> i64 {
-        self.0.not_before
+        self.certificate.not_before
     }
 
     /// Until when it is good, in Unix seconds.
     #[must_use]
     pub fn not_after(&self) -> i64 {
-        self.0.not_after
+        self.certificate.not_after
     }
 
     /// Its public key.
     #[must_use]
     pub fn key(&self) -> &PublicKey {
-        &self.0.key
+        &self.certificate.key
     }
 
     /// PEM, to be stored; not secret.
     #[must_use]
-    pub fn to_pem(&self) -> String {
-        self.0.to_pem()
+    pub fn pem(&self) -> &str {
+        &self.pem
     }
 }
 
 impl PartialEq for PlatformCertificate {
     fn eq(&self, other: &Self) -> bool {
-        self.0.der == other.0.der
+        self.certificate.der == other.certificate.der
     }
 }
 
@@ -124,6 +135,6 @@ impl Eq for PlatformCertificate {}
 
 impl std::fmt::Debug for PlatformCertificate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PlatformCertificate").field("serial", &self.0.serial).finish_non_exhaustive()
+        f.debug_struct("PlatformCertificate").field("serial", &self.certificate.serial).finish_non_exhaustive()
     }
 }

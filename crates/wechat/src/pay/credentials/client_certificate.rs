@@ -1,7 +1,7 @@
 //! The merchant's certificate with its private key: what a connection for refunds by API v2 shows to WeChat.
 //!
-//! Read from `apiclient_cert.pem` and `apiclient_key.pem`, or from `apiclient_cert.p12`. What must stay true: the key belongs
-//! to the first certificate of the chain.
+//! Read from `apiclient_cert.pem` and `apiclient_key.pem`, or from `apiclient_cert.p12`. What must stay true: the key
+//! belongs to the first certificate of the chain.
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,8 +29,8 @@ struct Matched {
 }
 
 impl ClientCertificate {
-    /// Reads PEM with certificate and private key in any order, or base64 of a p12 file whose password is `mch_id`, as WeChat
-    /// sets it.
+    /// Reads PEM with certificate and private key in any order, or base64 of a p12 file whose password is `mch_id`, as
+    /// WeChat sets it.
     ///
     /// # Errors
     /// [`WrongCredential`] when one of the two is missing, or they do not belong together.

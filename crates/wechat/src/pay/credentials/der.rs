@@ -1,7 +1,7 @@
 //! A look at the outer structure of DER, enough to tell keys and certificates apart.
 //!
-//! Used to recognise what was pasted; what it is recognised as is then parsed by a library that knows the format. What must
-//! stay true: any bytes may come in; lengths are checked against what is there.
+//! Used to recognise what was pasted; what it is recognised as is then parsed by a library that knows the format. What
+//! must stay true: any bytes may come in; lengths are checked against what is there.
 
 use super::Kind;
 

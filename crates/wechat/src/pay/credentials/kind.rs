@@ -1,7 +1,7 @@
 //! What a pasted text can be.
 //!
-//! Told by [`recognise`](super::recognise), from the structure inside (DER), not from labels or names of files. What must
-//! stay true: [`Kind::text`] completes the sentence "this is …".
+//! Told by [`recognise`](super::recognise), from the structure inside (DER), not from labels or names of files. What
+//! must stay true: [`Kind::text`] completes the sentence "this is …".
 
 /// What a pasted text is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -26,6 +26,8 @@ pub enum Kind {
     RootCertificate,
     /// A certificate of somebody else.
     Certificate,
+    /// A certificate whose key is none of RSA, or too short.
+    OtherCertificate,
     /// A certificate together with a private key.
     CertificateWithKey,
     /// A request for a certificate.
@@ -71,6 +73,7 @@ impl Kind {
             Self::PlatformCertificate => "a certificate of WeChat Pay's platform",
             Self::RootCertificate => "the certificate of WeChat Pay's authority (rootca.pem)",
             Self::Certificate => "an X.509 certificate",
+            Self::OtherCertificate => "an X.509 certificate whose key is not RSA of at least 2048 bits",
             Self::CertificateWithKey => "a certificate together with a private key",
             Self::CertificateRequest => "a request for a certificate (CSR)",
             Self::P12 => "a p12 file (like apiclient_cert.p12)",

@@ -1,8 +1,8 @@
 //! The keys and certificates of a merchant, read from whatever a team pasted.
 //!
-//! The merchant platform hands out six files and numbers that look alike, so [`recognise`] first finds out what a text is
-//! ([`Kind`]); each type takes its own kind and tells what it got instead ([`WrongCredential`]). PEM is read with line
-//! breaks lost to spaces or to a literal `\n`, and bare base64 of DER is read too.
+//! The merchant platform hands out six files and numbers that look alike, so [`recognise`] first finds out what a text
+//! is ([`Kind`]); each type takes its own kind and tells what it got instead ([`WrongCredential`]). PEM is read with
+//! line breaks lost to spaces or to a literal `\n`, and bare base64 of DER is read too.
 //!
 //! What must stay true: no error and no `Debug` holds a part of what was pasted.
 

@@ -1,9 +1,10 @@
 //! p12 files (PKCS#12): `apiclient_cert.p12`, whose password is the merchant number.
 //!
 //! Opened with the crate `p12-keystore`, which reads today's encryption (PBES2 with AES) and that of old OpenSSL and of
-//! WeChat's tool (3DES, RC2 with 40 bits). What must stay true: this file alone knows that crate.
+//! WeChat's tool (3DES, RC2 with 40 bits), and bounds the work that a file may ask for. What must stay true: this file
+//! alone knows that crate.
 
-use p12_keystore::{KeyStore, KeyStoreEntry, Pkcs12ImportPolicy};
+use p12_keystore::Pkcs12Archive;
 use secrecy::zeroize::Zeroizing;
 
 /// Longest file that is opened, in bytes: WeChat's have about 2,800.
@@ -21,17 +22,8 @@ pub(super) fn open(bytes: &[u8], password: &str) -> Option<Content> {
     if bytes.len() > MAX_LENGTH {
         return None;
     }
-    let store = KeyStore::from_pkcs12(bytes, password, Pkcs12ImportPolicy::Relaxed).ok()?;
-    let mut content = Content { keys: Vec::new(), certificates: Vec::new() };
-    for (_, entry) in store.entries() {
-        match entry {
-            KeyStoreEntry::PrivateKeyChain(chain) => {
-                content.keys.push(Zeroizing::new(chain.key().as_der().to_vec()));
-                content.certificates.extend(chain.certs().iter().map(|certificate| certificate.as_der().to_vec()));
-            }
-            KeyStoreEntry::Certificate(certificate) => content.certificates.push(certificate.as_der().to_vec()),
-            KeyStoreEntry::Secret(_) => {}
-        }
-    }
-    Some(content)
+    let archive = Pkcs12Archive::from_pkcs12(bytes, password).ok()?;
+    let keys = archive.keys.iter().map(|bag| Zeroizing::new(bag.key.as_der().to_vec()));
+    let certificates = archive.certs.iter().map(|bag| bag.cert.as_der().to_vec());
+    Some(Content { keys: keys.collect(), certificates: certificates.collect() })
 }

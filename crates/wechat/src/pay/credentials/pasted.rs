@@ -1,7 +1,7 @@
 //! From a pasted text to its parts: what each is, and its bytes.
 //!
-//! [`recognise`] is for people ("this is …"); the types of this folder take the parts. What must stay true: whatever the
-//! text, there is at least one part; the bytes are wiped when they are dropped.
+//! [`recognise`] is for people ("this is …"); the types of this folder take the parts. What must stay true: whatever
+//! the text, there is at least one part; the bytes are wiped when they are dropped.
 
 use secrecy::zeroize::Zeroizing;
 
@@ -104,7 +104,7 @@ impl Part {
     /// A part that is DER, if it is of a known kind.
     fn from_der(der: Zeroizing<Vec<u8>>) -> Option<Self> {
         let kind = match der::kind(&der)? {
-            Kind::Certificate => Certificate::from_der(&der)?.kind(),
+            Kind::Certificate => Certificate::kind_of(&der)?,
             kind => kind,
         };
         Some(Self { kind, der })

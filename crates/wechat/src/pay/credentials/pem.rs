@@ -1,7 +1,7 @@
 //! PEM: base64 between a BEGIN and an END line, however it was bent on its way through forms, shells and JSON.
 //!
-//! Read for everything that is pasted, written for what is stored. What must stay true: buffers that may hold a private key
-//! are wiped.
+//! Read for everything that is pasted, written for what is stored. What must stay true: buffers that may hold a private
+//! key are wiped.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;

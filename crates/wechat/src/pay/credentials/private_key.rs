@@ -1,7 +1,8 @@
 //! An RSA private key: the merchant's `apiclient_key.pem`.
 //!
-//! Signs requests of v3, opens what WeChat encrypted for the merchant, and is the key of the TLS client certificate. What
-//! must stay true: it is 2048 to 8192 bits of RSA, its parts fit each other, and neither `Debug` nor an error shows it.
+//! Signs requests of v3, opens what WeChat encrypted for the merchant, and is the key of the TLS client certificate.
+//! What must stay true: it is 2048 to 8192 bits of RSA, its parts fit each other, and neither `Debug` nor an error
+//! shows it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -76,14 +77,16 @@ impl PrivateKey {
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> String {
         let mut signature = vec![0; self.0.pair.public_modulus_len()];
-        // This padding uses no random numbers; the library asks for a source all the same. It only fails without memory.
+        // This padding uses no random numbers; the library asks for a source all the same. It only fails without
+        // memory.
         match self.0.pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature) {
             Ok(()) => STANDARD.encode(signature),
             Err(_) => String::new(),
         }
     }
 
-    /// Opens a field that WeChat encrypted for the merchant (RSAES-OAEP with SHA-1, base64); `None` when it does not open.
+    /// Opens a field that WeChat encrypted for the merchant (RSAES-OAEP with SHA-1, base64); `None` when it does not
+    /// open.
     #[must_use]
     pub fn decrypt(&self, ciphertext: &str) -> Option<Zeroizing<Vec<u8>>> {
         let ciphertext = STANDARD.decode(ciphertext).ok()?;

@@ -21,8 +21,8 @@ pub struct MerchantSerial(Box<str>);
 pub struct PublicKeyId(Box<str>);
 
 impl MerchantSerial {
-    /// Reads 40 hexadecimal digits (in either case, also with colons), or takes the serial of a pasted `apiclient_cert.pem`,
-    /// with or without its private key.
+    /// Reads 40 hexadecimal digits (in either case, also with colons), or takes the serial of a pasted
+    /// `apiclient_cert.pem`, with or without its private key.
     ///
     /// # Errors
     /// [`WrongCredential`] when it is something else.

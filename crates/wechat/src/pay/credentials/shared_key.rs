@@ -1,7 +1,7 @@
 //! The keys that a merchant sets on the platform and shares with WeChat: that of API v2, and that of API v3.
 //!
-//! Both have 32 characters, because the platform takes no other length, and cannot be told apart. What must stay true: neither
-//! `Debug` nor an error shows them.
+//! Both have 32 characters, because the platform takes no other length, and cannot be told apart. What must stay true:
+//! neither `Debug` nor an error shows them.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine;

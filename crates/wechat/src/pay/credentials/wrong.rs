@@ -1,6 +1,7 @@
 //! What is said when something else was pasted than what belongs there.
 //!
-//! Made by every type of this folder. What must stay true: only texts of this program are in it, never a part of the value.
+//! Made by every type of this folder. What must stay true: only texts of this program are in it, never a part of the
+//! value.
 
 use super::Kind;
 

@@ -1,7 +1,7 @@
 //! The answers of API v2: the verdict of the transport, then the signature, then the verdict of the business.
 //!
-//! Used through [`pay::Merchant::read`](crate::pay::Merchant::read). What must stay true: nothing of an answer is used before
-//! its `sign` was verified, but the text of `return_code=FAIL`, which WeChat never signs.
+//! Used through [`pay::Merchant::read`](crate::pay::Merchant::read). What must stay true: nothing of an answer is used
+//! before its `sign` was verified, but the text of `return_code=FAIL`, which WeChat never signs.
 
 use serde_json::Map;
 

@@ -1,7 +1,7 @@
 //! The requests of API v2.
 //!
-//! Made by [`Merchant`], sent by the engine. What must stay true: nothing but the nonce and the signature differs between two
-//! calls for the same thing, so a repetition is one to WeChat too.
+//! Made by [`Merchant`], sent by the engine. What must stay true: nothing but the nonce and the signature differs
+//! between two calls for the same thing, so a repetition is one to WeChat too.
 
 use std::collections::BTreeMap;
 
@@ -100,6 +100,7 @@ fn translated(others: &BTreeMap<String, String>) -> Result<Fields, Inexpressible
                 ("receipt", yes(name, value == "true" || value == "Y", value == "false" || value == "N")?)
             }
             "settle_info" => ("profit_sharing", profit_sharing(value)?),
+            "limit_pay" if value.starts_with('[') => (name, limit(value)?),
             _ => (name, value.to_owned()),
         };
         fields.insert(name.to_owned(), value);
@@ -124,6 +125,13 @@ fn yes(name: &str, yes: bool, no: bool) -> Result<String, Inexpressible> {
         (_, true) => Ok("N".to_owned()),
         _ => Err(Inexpressible::new(name, "has to be true or false")),
     }
+}
+
+/// v3 takes a list of limits, v2 one.
+fn limit(list: &str) -> Result<String, Inexpressible> {
+    let limits: Vec<String> = serde_json::from_str(list).unwrap_or_default();
+    let what = "has to be one limit, e.g. no_credit: API v2 takes no list";
+    <[String; 1]>::try_from(limits).map(|[limit]| limit).map_err(|_| Inexpressible::new("limit_pay", what))
 }
 
 fn profit_sharing(settle_info: &str) -> Result<String, Inexpressible> {

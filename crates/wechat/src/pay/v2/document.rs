@@ -1,7 +1,8 @@
 //! The XML of API v2: a root with one flat level of texts.
 //!
-//! Written for requests, read from answers and notifications. Read with the parser of [`crate::xml`], which knows no DTD
-//! and no entities of one's own; what is allowed there but not in v2 (nesting, attributes, a name twice) is refused here.
+//! Written for requests, read from answers and notifications. Read with the parser of [`crate::xml`], which knows no
+//! DTD and no entities of one's own; what is allowed there but not in v2 (nesting, attributes, a name twice) is refused
+//! here.
 //!
 //! What must stay true: elements that no document names are kept, because they are signed too.
 

@@ -1,10 +1,11 @@
 //! API v2: XML with one flat level, signed with a key that both sides share.
 //!
-//! Used through [`pay::Merchant`](super::Merchant). A call is made ([`calls`]), its answer read ([`answers`]), notifications
-//! are opened ([`notices`]); they stand on [`sign`] and [`document`]. Source: WeChat Pay's documents, `/doc/v2/merchant`.
+//! Used through [`pay::Merchant`](super::Merchant). A call is made (`calls`), its answer read (`answers`),
+//! notifications are opened (`notices`); they stand on `sign` and `document`. Source: WeChat Pay's documents,
+//! `/doc/v2/merchant`.
 //!
-//! What must stay true: requests are signed with MD5, which is WeChat's default and what every merchant can use; what is
-//! received may be signed with either method, told by the length of its `sign`.
+//! What must stay true: requests are signed with MD5, which is WeChat's default and what every merchant can use; what
+//! is received may be signed with either method, told by the length of its `sign`.
 
 mod answers;
 mod calls;

@@ -1,10 +1,10 @@
-//! `sign` of API v2: the parameters that are not empty, sorted by name, `name=value` joined by `&`, then `&key=KEY`; of that
-//! the MD5, or the HMAC-SHA256 with KEY, in upper-case hex.
+//! `sign` of API v2: the parameters that are not empty, sorted by name, `name=value` joined by `&`, then `&key=KEY`; of
+//! that the MD5, or the HMAC-SHA256 with KEY, in upper-case hex.
 //!
 //! Used for everything that v2 signs, in both directions. The HMAC is that of [`crate::sign`], whose rule is v2's.
 //!
-//! What must stay true: values stand as they are, without any encoding; a `sign` from outside is only compared in constant
-//! time; the signed text is never built in memory, because it ends in the key.
+//! What must stay true: values stand as they are, without any encoding; a `sign` from outside is only compared in
+//! constant time; the signed text is never built in memory, because it ends in the key.
 
 use md5::{Digest, Md5};
 

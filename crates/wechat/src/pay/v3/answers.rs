@@ -1,7 +1,8 @@
 //! The answers of API v3.
 //!
-//! Used through [`pay::Merchant::read`](crate::pay::Merchant::read). What must stay true: a success (2xx) is believed only
-//! with WeChat's signature; a refusal is read without, because WeChat does not sign them all, and so is a hint, not a proof.
+//! Used through [`pay::Merchant::read`](crate::pay::Merchant::read). What must stay true: a success (2xx) is believed
+//! only with WeChat's signature; a refusal is read without, because WeChat does not sign them all, and so is a hint,
+//! not a proof.
 
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! The requests of API v3.
 //!
-//! Made by [`Merchant`], sent by the engine. What must stay true: the target and body that are signed are those that are sent;
-//! nothing but time, nonce and signature differs between two calls for the same thing.
+//! Made by [`Merchant`], sent by the engine. What must stay true: the target and body that are signed are those that
+//! are sent; nothing but time, nonce and signature differs between two calls for the same thing.
 
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

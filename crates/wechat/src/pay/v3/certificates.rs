@@ -1,16 +1,16 @@
 //! The certificates of WeChat Pay's platform, which verify what it signs; they are renewed about every five years.
 //!
-//! Asked for by merchants without WeChat Pay's public key, at first, twice a day, and when an unknown serial turns up. Source:
-//! "download platform certificates".
+//! Asked for by merchants without WeChat Pay's public key, at first, twice a day, and when an unknown serial turns up.
+//! Source: "download platform certificates".
 //!
-//! What must stay true: each certificate was sealed with the merchant's API v3 key, and the answer as a whole is signed with
-//! one of them, or with a key that was known before.
+//! What must stay true: each certificate was sealed with the merchant's API v3 key, and the answer as a whole is signed
+//! with one of them, or with a key that was known before.
 
 use serde_json::Value;
 
 use super::Merchant;
 use super::answers::{malformed, refused};
-use super::said::{list, text};
+use super::said::text;
 use super::verify::is_same;
 use crate::pay::credentials::PlatformCertificate;
 use crate::pay::{Call, Doubt, NotDone, Operation, Received, Stamp};
@@ -34,7 +34,9 @@ impl Merchant {
             return Err(refused(Operation::Query, received));
         }
         let said: Value = serde_json::from_slice(received.body).map_err(|_| malformed("it is no JSON"))?;
-        let opened = list(&said, "/data").iter().take(MAX_CERTIFICATES).map(|entry| self.open_certificate(entry));
+        let entries = said.get("data").and_then(Value::as_array);
+        let entries = entries.ok_or_else(|| malformed("it has no list of certificates"))?;
+        let opened = entries.iter().take(MAX_CERTIFICATES).map(|entry| self.open_certificate(entry));
         let mut certificates = opened.collect::<Result<Vec<_>, _>>()?;
         certificates.retain(|certificate| now < certificate.not_after());
         // The first time the key that verifies is inside; it is genuine because it was sealed with the API v3 key.

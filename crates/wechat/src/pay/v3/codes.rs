@@ -1,7 +1,7 @@
 //! v3's error codes in v2's words.
 //!
-//! Used for refusals, so that a team needs to know one set of codes. Source: the error tables of both versions. What must stay
-//! true: a code that v2 does not have stays as it is.
+//! Used for refusals, so that a team needs to know one set of codes. Source: the error tables of both versions. What
+//! must stay true: a code that v2 does not have stays as it is.
 
 use crate::pay::Operation;
 

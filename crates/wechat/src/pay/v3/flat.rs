@@ -1,7 +1,7 @@
 //! What v3 says, in v2's flat names.
 //!
-//! Used for answers and notifications. Source: the documents of both versions, field by field. What must stay true: a name means
-//! what it means in v2; what v2 has no name for is left to `resource`.
+//! Used for answers and notifications. Source: the documents of both versions, field by field. What must stay true: a
+//! name means what it means in v2; what v2 has no name for is left to `resource`.
 
 use serde_json::{Map, Value};
 

@@ -1,7 +1,7 @@
 //! What pages and apps pass to WeChat, signed with the merchant's private key.
 //!
-//! Source: "JSAPI invocation", "APP invocation". What must stay true: a page's `package` is signed with `prepay_id=`, an
-//! app's prepay id without; `signType` is passed but not signed.
+//! Source: "JSAPI invocation", "APP invocation". What must stay true: a page's `package` is signed with `prepay_id=`,
+//! an app's prepay id without; `signType` is passed but not signed.
 
 use super::Merchant;
 use crate::pay::invocation::APP_PACKAGE;

@@ -1,5 +1,5 @@
-//! Small steps from v2's texts to v3's values, which [`order_body`](super::order_body) and
-//! [`refund_body`](super::refund_body) share.
+//! Small steps from v2's texts to v3's values, which `order_body` and
+//! `refund_body` share.
 //!
 //! What must stay true: what has another form than v3 asks for is refused with the name that the team used.
 

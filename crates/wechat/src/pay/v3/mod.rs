@@ -1,8 +1,9 @@
 //! API v3: JSON, signed with RSA by both sides; notifications and certificates are sealed with AES-GCM.
 //!
-//! Used through [`pay::Merchant`](super::Merchant). A call is made ([`calls`], from [`order_body`] and [`refund_body`]),
-//! its answer read ([`answers`]), notifications opened ([`notices`]); what comes out is put into v2's names by [`flat`].
-//! Both directions stand on [`sign`] and [`verify`]; [`certificates`] fetches the keys. Source: `/doc/v3/merchant`.
+//! Used through [`pay::Merchant`](super::Merchant). A call is made (`calls`, from `order_body` and
+//! `refund_body`), its answer read (`answers`), notifications opened (`notices`); what comes out is put into v2's
+//! names by `flat`. Both directions stand on `sign` and `verify`; `certificates` fetches the keys. Source:
+//! `/doc/v3/merchant`.
 //!
 //! What must stay true: what WeChat says is verified with the key that `Wechatpay-Serial` names and with no other; only
 //! refusals (4xx, 5xx) are read without, because WeChat does not sign them all.
@@ -49,8 +50,8 @@ struct Registered {
 }
 
 impl Merchant {
-    /// A merchant with the keys of API v3. `serial` is that of its own certificate, as digits or as PEM; `public_key` is WeChat
-    /// Pay's public key with its `PUB_KEY_ID_…`.
+    /// A merchant with the keys of API v3. `serial` is that of its own certificate, as digits or as PEM; `public_key`
+    /// is WeChat Pay's public key with its `PUB_KEY_ID_…`.
     ///
     /// # Errors
     /// [`MerchantError`] when one of them is not what WeChat gives out.
@@ -99,8 +100,8 @@ impl Merchant {
         &self.registered.mch_id
     }
 
-    /// The key with which a field is encrypted for WeChat, and the serial that the request has to name: the public key, or
-    /// the certificate that is good for longest.
+    /// The key with which a field is encrypted for WeChat, and the serial that the request has to name: the public key,
+    /// or the certificate that is good for longest.
     #[must_use]
     pub fn encryption_key(&self) -> Option<(&str, &PublicKey)> {
         let public_key = self.registered.public_key.as_ref().map(|(id, key)| (id.as_str(), key));

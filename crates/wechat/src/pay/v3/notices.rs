@@ -1,7 +1,7 @@
 //! The notifications of API v3: signed like answers, and sealed with the API v3 key.
 //!
-//! Used through [`pay::Merchant::open`](crate::pay::Merchant::open). What must stay true: first the signature over the bytes as
-//! received, then the seal, then the merchant inside; nothing is used before all three.
+//! Used through [`pay::Merchant::open`](crate::pay::Merchant::open). What must stay true: first the signature over the
+//! bytes as received, then the seal, then the merchant inside; nothing is used before all three.
 
 use serde_json::{Map, Value};
 

@@ -1,7 +1,8 @@
 //! An order in v3's objects, from v2's flat names.
 //!
-//! Source: the order documents of both versions. A team may also use v3's own names where v2 has none or another. What must
-//! stay true: what v3 has no place for is refused, but for three parameters of v2 that change nothing for the payer.
+//! Source: the order documents of both versions. A team may also use v3's own names where v2 has none or another. What
+//! must stay true: what v3 has no place for is refused, but for three parameters of v2 that change nothing for the
+//! payer.
 
 use serde_json::{Map, Value};
 

@@ -1,7 +1,7 @@
 //! The texts that are signed in API v3, and the header field that carries the merchant's signature.
 //!
-//! Used for calls, answers, notifications and what pages are given. Source: "request signature" and "verifying answers and
-//! notifications". What must stay true: the body in the text is the bytes that are sent, or that were received.
+//! Used for calls, answers, notifications and what pages are given. Source: "request signature" and "verifying answers
+//! and notifications". What must stay true: the body in the text is the bytes that are sent, or that were received.
 
 use super::Merchant;
 use crate::pay::{Method, Stamp};

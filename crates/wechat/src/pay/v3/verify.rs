@@ -1,8 +1,8 @@
 //! Whether WeChat signed what came in.
 //!
-//! Used for every answer and notification. What must stay true: all parts of the signature have to be there, its time has to
-//! be near, and only the key that is named is tried. WeChat now and then sends a wrong signature on purpose; it gets no
-//! treatment of its own but a name.
+//! Used for every answer and notification. What must stay true: all parts of the signature have to be there, its time
+//! has to be near, and only the key that is named is tried. WeChat now and then sends a wrong signature on purpose; it
+//! gets no treatment of its own but a name.
 
 use super::sign::{SCHEME, response_text};
 use crate::pay::credentials::{PlatformCertificate, PublicKey};
