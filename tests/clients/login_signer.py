@@ -1,4 +1,4 @@
-"""Signs logins as docs/login.md says, and knows nothing of the proxy. Used by login_sign beside it."""
+"""Signs as docs/login.md and docs/payment.md say, and knows nothing of the proxy. Used by login_sign and pay_sign beside it."""
 import hashlib
 import hmac
 import json
