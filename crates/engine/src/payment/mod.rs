@@ -183,6 +183,6 @@ fn stored_certificate(certificate: &PlatformCertificate) -> PlatformCertificateR
         serial: certificate.serial().to_owned(),
         not_before: Timestamp::from_seconds(certificate.not_before()),
         not_after: Timestamp::from_seconds(certificate.not_after()),
-        pem: certificate.to_pem(),
+        pem: certificate.pem().to_owned(),
     }
 }
