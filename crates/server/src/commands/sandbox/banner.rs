@@ -17,7 +17,7 @@ pub(super) struct Addresses {
 pub(super) fn of_platform(platform: SocketAddr, tls: SocketAddr) -> String {
     format!(
         "the simulated WeChat platform listens on http://{platform} (API, page and /sandbox/… control)
-and with TLS on https://{tls} (WeChat Pay takes client certificates there); to trust it: http://{platform}/sandbox/ca.pem"
+and with TLS on https://{tls} (WeChat Pay takes client certificates there); its authority: http://{platform}/sandbox/ca.pem"
     )
 }
 
@@ -51,14 +51,16 @@ pub(super) fn of_demo(addresses: &Addresses, demo: &Demo) -> String {
 
   收一分钱 / be paid one fen:
 
+    http://{proxy}/app/{KEY}/pay/qrcode?{order}
+    # 在浏览器打开这个二维码, 用手机的 “扫一扫” 付款; 或者不用手机 / open this code and scan it with the phone; or without a phone:
+
     curl 'http://{proxy}/app/{KEY}/pay?{order}'
-         http://{proxy}/app/{KEY}/pay/qrcode?{order}
-                                                      # 在浏览器打开这个二维码, 用手机的 “扫一扫” 付款 / open it, scan it with the phone
+    curl -X POST 'http://{platform}/sandbox/merchants/{mch_id}/orders/demo0001/pay'   # 付款 / somebody pays
     curl 'http://{platform}/sandbox/backend/received'     # 后端收到了什么 / what the backend was told
-    curl 'http://{proxy}/admin/orders'                # 订单 / orders
+    curl 'http://{proxy}/admin/orders'        # 订单 / orders
     curl 'http://{proxy}/app/{KEY}/pay/refund?out_trade_no=demo0001&out_refund_no=demo0001r'   # 退款 / a refund
 
-    把 /app/{KEY}/ 换成 /app/{V2_KEY}/, 就是 API v2 / with /app/{V2_KEY}/ instead, the same over API v2
+    把 /app/{KEY}/ 换成 /app/{V2_KEY}/ (和另一个订单号), 就是 API v2 / over API v2: /app/{V2_KEY}/ instead, and another number
 
   在手机上点菜单 “网页”: 登录, JSSDK, 支付 / tap 网页 in the phone’s menu: login, JSSDK, payment
 

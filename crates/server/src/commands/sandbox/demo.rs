@@ -1,5 +1,5 @@
-//! What the sandbox comes with: an account and a merchant with values that never change, so that documents can print lines that
-//! work, and their registrations at the proxy.
+//! What the sandbox comes with: an account and a merchant with values that never change, so that documents can print
+//! lines that work, and their registrations at the proxy.
 //!
 //! Only keys of RSA and what hangs on them are made anew each time: a private key in a public program is no key.
 
@@ -60,7 +60,8 @@ impl Demo {
         })
     }
 
-    /// The merchant's certificate and keys. Making them takes a moment of a processor's time: not for a thread that others wait for.
+    /// The merchant's certificate and keys. Making them takes a moment of a processor's time: not for a thread that
+    /// others wait for.
     pub(super) fn files(&self, platform: &Platform) -> impl FnOnce() -> Option<MerchantFiles> + Send + use<> {
         let (platform, mch_id) = (platform.clone(), self.merchant.mch_id.clone());
         move || platform.merchant_files(&mch_id)
@@ -85,7 +86,8 @@ impl Demo {
         server.engine.registrar.register(&registration).await.map(drop).map_err(|error| error.to_string())
     }
 
-    /// What the account's users say goes through the proxy to a small backend that answers, and its menu shows what there is.
+    /// What the account's users say goes through the proxy to a small backend that answers, and its menu shows what
+    /// there is.
     pub(super) fn connect(&self, platform: &Platform, proxy: SocketAddr, at: SocketAddr) -> Result<(), String> {
         let url = format!("http://{proxy}/app/{CHAT_KEY}/msg/json?call={}", backend(at));
         let callback = Callback::new(&url, CHAT_TOKEN, CHAT_AES).map_err(|error| error.to_string())?;

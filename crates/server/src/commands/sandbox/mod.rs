@@ -1,4 +1,5 @@
-//! `wechat-proxy sandbox`: the simulated WeChat platform, and a proxy connected to it with a demo account and merchant, on loopback.
+//! `wechat-proxy sandbox`: the simulated WeChat platform, and a proxy connected to it with a demo account and merchant,
+//! on loopback.
 //!
 //! What must stay true: the sandbox's proxy keeps its things in a temporary folder and talks to the simulated platform,
 //! whatever the environment or a config file of a real server says; only flags change that.
