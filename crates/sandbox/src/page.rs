@@ -19,7 +19,7 @@ const JS: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 /// The files of the page: path, content type, content.
-const FILES: [(&str, &str, &str); 23] = [
+const FILES: [(&str, &str, &str); 29] = [
     ("/", HTML, include_str!("page/index.html")),
     ("/sandbox/page/style.css", CSS, include_str!("page/style.css")),
     ("/sandbox/page/main.js", JS, include_str!("page/main.js")),
@@ -31,6 +31,7 @@ const FILES: [(&str, &str, &str); 23] = [
     ("/sandbox/page/phone.css", CSS, include_str!("page/phone.css")),
     ("/sandbox/page/bubbles.css", CSS, include_str!("page/bubbles.css")),
     ("/sandbox/page/browser.css", CSS, include_str!("page/browser.css")),
+    ("/sandbox/page/pay.css", CSS, include_str!("page/pay.css")),
     ("/sandbox/page/phone.js", JS, include_str!("page/phone.js")),
     ("/sandbox/page/composer.js", JS, include_str!("page/composer.js")),
     ("/sandbox/page/bubbles.js", JS, include_str!("page/bubbles.js")),
@@ -42,6 +43,11 @@ const FILES: [(&str, &str, &str); 23] = [
     ("/sandbox/page/sheet.js", JS, include_str!("page/sheet.js")),
     ("/sandbox/page/icons.js", JS, include_str!("page/icons.js")),
     ("/sandbox/page/phone_texts.js", JS, include_str!("page/phone_texts.js")),
+    ("/sandbox/page/pay.js", JS, include_str!("page/pay.js")),
+    ("/sandbox/page/payments.js", JS, include_str!("page/payments.js")),
+    ("/sandbox/page/payment_rows.js", JS, include_str!("page/payment_rows.js")),
+    ("/sandbox/page/merchants.js", JS, include_str!("page/merchants.js")),
+    ("/sandbox/page/pay_texts.js", JS, include_str!("page/pay_texts.js")),
     ("/sandbox/page/icon.svg", SVG, include_str!("page/icon.svg")),
 ];
 

@@ -2,15 +2,20 @@
 
 import { ask, field } from "./dialogs.js";
 import { api, control, copyable, el, show } from "./dom.js";
+import { merchantCard } from "./merchants.js";
 import { t } from "./texts.js";
 
 /** Cards whose settings are open; a card that is built again opens them again. */
 const open = new Set();
 
-export function showAccounts(accounts, createFirst) {
+/** The accounts, then the merchants. */
+export function showAccounts(accounts, merchants, createFirst) {
   const place = document.getElementById("accounts");
-  const items = accounts.length ? accounts : [{ appid: "welcome" }];
-  show(place, items, (account) => account.appid, accounts.length ? card : () => welcome(createFirst));
+  const items = [...(accounts.length ? accounts : [{ appid: "welcome" }]), ...merchants];
+  show(place, items, (item) => item.mch_id ?? item.appid, (item) => {
+    if (item.mch_id) return merchantCard(item);
+    return accounts.length ? card(item) : welcome(createFirst);
+  });
 }
 
 function welcome(createFirst) {

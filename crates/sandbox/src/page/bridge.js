@@ -105,7 +105,7 @@
       return { cardList: JSON.stringify([{ card_id: params.cardId || "pSandboxCard0000000000000000", encrypt_code: mediaId() }]) };
     }),
     openCard: done(), consumeAndShareCard: done(), openProductSpecificView: done(), openEnterpriseRedPacket: done(),
-    chooseWXPay: function (params, end) { end("fail not simulated yet"); },
+    chooseWXPay: pay,
     openAddress: done({ userName: english ? "Zhang San" : "张三", postalCode: "510000", provinceName: "广东省", cityName: "广州市", countryName: "海珠区", detailInfo: "新港中路397号", nationalCode: "510105", telNumber: "13800000000" }),
     getContext: done({ entry: "normal" })
   };
@@ -134,6 +134,17 @@
     field.setAttribute("aria-label", TEXTS.scanHelp);
     field.placeholder = TEXTS.scanHelp;
     overlay.show({ title: TEXTS.scan, node: field, actions: [TEXTS.cancel, TEXTS.ok] }, function (action) { finish(action === TEXTS.ok ? field.value : null); });
+  }
+
+  /** The page hears what came of it, and only that; whether it is paid, the merchant's server hears from the platform. */
+  function pay(params, end) {
+    var request = copied(params, words("appId timeStamp nonceStr package signType paySign"));
+    var decided = function (outcome) {
+      if (outcome.hint) console.warn("getBrandWCPayRequest: " + outcome.hint);
+      end(outcome.status, outcome.desc ? { err_desc: outcome.desc } : {});
+    };
+    if (phone) ask("pay", { request: request }, decided);
+    else overlay.pay(request, post, english, decided);
   }
 
   function card(kind, result) {
@@ -273,7 +284,18 @@
     });
     if (window.MutationObserver) new MutationObserver(here).observe(document.head || document.documentElement, { childList: true, subtree: true, characterData: true });
     follow();
+    hold();
     here();
+  }
+
+  /** A picture that is held down (a right click here) can be handed to the phone, which may read a QR code in it. */
+  function hold() {
+    window.addEventListener("contextmenu", function (event) {
+      var image = event.target;
+      if (!image || image.tagName !== "IMG" || event.defaultPrevented || event.shiftKey || event.ctrlKey) return;
+      event.preventDefault();
+      tell("picture", { address: image.currentSrc || image.src, data: overlay.pixels(image) });
+    });
   }
 
   /** WeChat shows one page at a time: what asks for a window of its own is opened over the page by the phone. */
@@ -309,7 +331,7 @@
       } catch (error) {
         // Said below.
       }
-      answered(answer && answer.errMsg ? answer : { errMsg: body.kind + ":fail the sandbox at " + platform + " does not answer" });
+      answered(answer || { errMsg: body.kind + ":fail the sandbox at " + platform + " does not answer" });
     };
     request.onloadend = function () {
       // The page's own policy may forbid it; the phone may.

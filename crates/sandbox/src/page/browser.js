@@ -5,7 +5,8 @@
 import { browserMenu } from "./browser_menu.js";
 import { control, el, toast } from "./dom.js";
 import { icon } from "./icons.js";
-import { openScanner } from "./scanner.js";
+import { isPayCode, payByCode, payForPage } from "./pay.js";
+import { openScanner, showPicture } from "./scanner.js";
 import { language, t } from "./texts.js";
 
 /** What a page may do, so that it works as in a tab; leading the phone itself away is all that it may not. */
@@ -146,6 +147,8 @@ window.addEventListener("message", (event) => {
     menu: () => takeMenu(page, message),
     scan: () => scanFor(page, message),
     post: () => postFor(page, message),
+    pay: async () => reply(page, message, await payForPage(message.request ?? {})),
+    picture: () => heldDown(page, message),
   };
   (spoken[message.kind] ?? others[message.kind])?.();
   draw();
@@ -194,8 +197,15 @@ async function scanFor(page, message) {
   if (text !== null && !message.wanted) openScanned(text, { wecom: page.wecom });
 }
 
-/** What was scanned is opened when it is a web address, else shown. */
+/** A picture of the page was held down. */
+async function heldDown(page, message) {
+  const text = await showPicture(String(message.data ?? ""), String(message.address ?? ""));
+  if (text !== null) openScanned(text, { wecom: page.wecom });
+}
+
+/** What was scanned is paid when it is a code to pay with, opened when it is a web address, else shown. */
 export function openScanned(text, options = {}) {
+  if (isPayCode(text)) return payByCode(text);
   if (/^https?:\/\//i.test(text) && webAddress(text)) return openPage(text, options);
   return toast(t("scanned", text));
 }

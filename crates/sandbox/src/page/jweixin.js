@@ -20,6 +20,10 @@
     + "startSearchBeacons stopSearchBeacons scanQRCode hideOptionMenu showOptionMenu hideMenuItems showMenuItems hideAllNonBaseMenuItem "
     + "showAllNonBaseMenuItem closeWindow openProductSpecificView addCard chooseCard openCard consumeAndShareCard chooseWXPay openAddress "
     + "openEnterpriseRedPacket checkJsApi").split(" ");
+  /** Functions that the client knows with other parameters. */
+  var TRANSLATED = {
+    chooseWXPay: function (given) { return copy(given, { timeStamp: given.timestamp + "", signType: given.signType || "SHA1" }); }
+  };
   /** Functions that wait for a tap in the menu: the event, and what is called then. */
   var SHARES = {
     onMenuShareTimeline: ["menu:share:timeline", "shareTimeline"], onMenuShareAppMessage: ["menu:share:appmessage", "sendAppMessage"],
@@ -88,7 +92,10 @@
   };
 
   FUNCTIONS.forEach(function (name) {
-    wx[name] = function (given) { call(name, CLIENT_NAMES[name] || name, given || {}, given || {}); };
+    wx[name] = function (given) {
+      given = given || {};
+      call(name, CLIENT_NAMES[name] || name, TRANSLATED[name] ? TRANSLATED[name](given) : given, given);
+    };
   });
   Object.keys(SHARES).forEach(function (name) {
     wx[name] = function (given) {

@@ -5,6 +5,7 @@ import { buildBrowser, depth, openFromHash } from "./browser.js";
 import { addCall, clockTime, draw, showFaults, takeCalls } from "./calls.js";
 import { createAccount, createFault, createNow } from "./dialogs.js";
 import { control, el } from "./dom.js";
+import { allMerchants, loadPaymentsSoon, takeNotice, watchPayments } from "./payments.js";
 import { drawSoon, loadSoon, showChat, showPhone, takePush } from "./phone.js";
 import { applyTexts, switchLanguage, t, useLanguage } from "./texts.js";
 import { clearTraffic } from "./traffic.js";
@@ -17,6 +18,8 @@ const SOON = 300_000;
 
 /** Calls by which an account writes to its users. */
 const SENDS = /^\/cgi-bin\/message\//;
+/** Changes after which orders, merchants or notifications may be others. */
+const PAYMENTS = ["orders", "merchants", "refunds", "clock", "reset"];
 const VIEWS = ["phone", "platform"];
 
 let state = { clock: { now: Date.now(), pace: "live" }, accounts: [], faults: [], calls: [], pushes: [] };
@@ -46,13 +49,17 @@ function now() {
 }
 
 function render() {
-  showAccounts(state.accounts, (kind) => createNow({ kind }));
+  drawAccounts();
   showFaults(state.faults);
   showPhone(state);
   for (const button of document.querySelectorAll("#paces button")) {
     button.setAttribute("aria-pressed", String(button.dataset.pace === state.clock.pace));
   }
   tick();
+}
+
+function drawAccounts() {
+  showAccounts(state.accounts, allMerchants(), (kind) => createNow({ kind }));
 }
 
 function tick() {
@@ -94,6 +101,7 @@ function listen() {
     connected = true;
     showLink();
     refreshSoon();
+    loadPaymentsSoon();
   });
   events.addEventListener("error", () => {
     connected = false;
@@ -109,10 +117,15 @@ function listen() {
   events.addEventListener("push", (event) => takePush(JSON.parse(event.data)));
   events.addEventListener("change", (event) => {
     const { what } = JSON.parse(event.data);
+    if (PAYMENTS.includes(what)) loadPaymentsSoon();
     if (what === "chat") loadSoon();
     else if (what !== "backend") refreshSoon();
   });
-  events.addEventListener("missed", refreshSoon);
+  events.addEventListener("notification", (event) => takeNotice(JSON.parse(event.data)));
+  events.addEventListener("missed", () => {
+    refreshSoon();
+    loadPaymentsSoon();
+  });
 }
 
 /** Shows one view; its name stands in the address. */
@@ -177,6 +190,10 @@ view();
 refresh().then(() => {
   build();
   openFromHash(showChat);
+});
+watchPayments(() => {
+  drawSoon();
+  drawAccounts();
 });
 listen();
 setInterval(tick, 1000);

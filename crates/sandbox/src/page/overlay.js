@@ -12,7 +12,8 @@
       sheets.push({ sheet: sheet, closed: closed });
       if (sheets.length === 1) next();
     },
-    placeholder: placeholder
+    placeholder: placeholder,
+    pixels: pixels
   };
 
   function next() {
@@ -61,6 +62,23 @@
     element.style.cssText = style;
     if (text !== undefined) element.textContent = text;
     return element;
+  }
+
+  /** What a picture on the page shows, as a data URL; nothing when it is another site's and the browser keeps it from the page. */
+  function pixels(image) {
+    var canvas = document.createElement("canvas");
+    var scale = Math.min(1, 1200 / Math.max(image.naturalWidth, image.naturalHeight, 1));
+    canvas.width = Math.max(1, Math.round(image.naturalWidth * scale));
+    canvas.height = Math.max(1, Math.round(image.naturalHeight * scale));
+    var pen = canvas.getContext("2d");
+    pen.fillStyle = "#fff";
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    try {
+      pen.drawImage(image, 0, 0, canvas.width, canvas.height);
+      return canvas.toDataURL("image/png");
+    } catch (error) {
+      return "";
+    }
   }
 
   /** A picture that any page can show. */

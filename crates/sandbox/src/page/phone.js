@@ -7,6 +7,7 @@ import { composer } from "./composer.js";
 import { createAccount } from "./dialogs.js";
 import { control, copyable, el, show } from "./dom.js";
 import { icon } from "./icons.js";
+import { isPayCode } from "./pay.js";
 import { openScanner } from "./scanner.js";
 import { profile, setCallback, useEcho } from "./sheets.js";
 import { t } from "./texts.js";
@@ -113,6 +114,10 @@ document.getElementById("chat").addEventListener("click", (event) => {
 async function scan() {
   const text = await openScanner();
   if (text === null) return;
+  if (isPayCode(text)) {
+    openScanned(text);
+    return;
+  }
   for (const contact of contacts.filter((one) => one.kind === "official")) {
     const answer = await control("GET", `/sandbox/accounts/${encodeURIComponent(contact.appid)}/qrcodes`);
     const code = answer?.qrcodes.find((one) => one.url === text);

@@ -38,6 +38,25 @@ export function openScanner() {
   });
 }
 
+/** Shows what can be done with a picture of a page, given as a data URL or by its address; answers the text of the code in it, or null. */
+export function showPicture(data, address) {
+  return new Promise((resolve) => {
+    const found = { text: null };
+    const state = el("p", { class: "scan-state", role: "status" });
+    const finish = (text) => {
+      found.text = text;
+      close();
+    };
+    const pixels = /^data:image\/png;base64,/.test(data);
+    const read = () => reading(state, () => (pixels ? readPicture(blobOf(data)) : readAddress(address)), finish);
+    const close = sheet(t("picture"), [
+      pixels ? el("img", { class: "held", src: data, alt: "" }) : null,
+      state,
+      el("button", { type: "button", class: "primary", onclick: read }, t("readPicture")),
+    ], { kind: "picture-sheet", closed: () => resolve(found.text) });
+  });
+}
+
 /** Where pictures go. */
 function finder(read) {
   const input = el("input", { type: "file", accept: "image/*", hidden: true });
@@ -73,6 +92,11 @@ function written(field, finish, read) {
     if (field.value.trim()) finish(field.value.trim());
   });
   return form;
+}
+
+/** What a data URL holds, which this page's policy lets nobody fetch. */
+function blobOf(data) {
+  return new Blob([Uint8Array.from(atob(data.slice(data.indexOf(",") + 1)), (letter) => letter.charCodeAt(0))], { type: "image/png" });
 }
 
 function pictureOf(data) {

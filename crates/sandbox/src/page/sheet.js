@@ -36,7 +36,7 @@ export function sheet(title, content, { kind = "", closed = () => {} } = {}) {
 
 /** The Tab key goes round in the sheet. */
 function keepInside(event, panel) {
-  const all = [...panel.querySelectorAll("button:not(:disabled), input, summary")].filter((one) => one.offsetParent !== null);
+  const all = [...panel.querySelectorAll("button:not(:disabled), input, select, summary")].filter((one) => one.offsetParent !== null);
   const edge = event.shiftKey ? all[0] : all.at(-1);
   if (document.activeElement !== edge && document.activeElement !== panel) return;
   if (document.activeElement === panel && !event.shiftKey) return;

@@ -1,9 +1,10 @@
 // The words of the page, in Chinese and English. Keys are the same in both; {0}, {1} … are filled in.
 
+import * as pay from "./pay_texts.js";
 import * as phone from "./phone_texts.js";
 
 const zh = {
-  ...phone.zh,
+  ...phone.zh, ...pay.zh,
   title: "微信沙箱",
   subtitle: "一个属于你自己的微信平台",
   clock: "平台时间（北京）",
@@ -42,7 +43,7 @@ const zh = {
 };
 
 const en = {
-  ...phone.en,
+  ...phone.en, ...pay.en,
   title: "WeChat sandbox",
   subtitle: "A WeChat platform of your own",
   clock: "Platform time (Beijing)",

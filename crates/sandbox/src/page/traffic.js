@@ -1,7 +1,10 @@
-// The list beside the phone: each push with its tries, what the account sent by itself, and the steps of logins and of the JSSDK.
+// The list beside the phone: each push with its tries, what the account sent by itself, the steps of logins and of the JSSDK, orders
+// and the notifications about them.
 
 import { clockTime, latestCalls } from "./calls.js";
 import { el, show } from "./dom.js";
+import { noticeRow, orderRow, payCall, payVerdict } from "./payment_rows.js";
+import { clearPayments, noticesOf, ordersOf } from "./payments.js";
 import { notes } from "./phone_texts.js";
 import { language, t } from "./texts.js";
 
@@ -25,18 +28,30 @@ let cleared = 0;
 /** Takes what is listed now out of the list; the journal of calls keeps it. */
 export function clearTraffic() {
   cleared = latestCalls()[0]?.id ?? cleared;
+  clearPayments();
 }
 
-/** Shows the pushes and API calls of one account, latest first; and the logins at websites. */
+/** Shows the pushes, API calls and payments of one account, latest first; and the logins at websites. */
 export function showTraffic(pushes, calls, contact, websites) {
   const own = (item) => item.appid === contact?.appid;
-  const sends = calls.filter((call) => call.id > cleared && SHOWN[call.path] && (own(call) || websites.has(call.appid))).map((call) => ({ ...call, send: true }));
-  const items = [...pushes.filter((push) => own(push) && (push.agentid ?? null) === contact.agentid), ...sends]
-    .sort((one, other) => other.time - one.time || other.id - one.id).slice(0, MOST);
-  const place = document.getElementById("traffic");
-  show(place, items.length ? items : [{ id: "none" }], (item) => `${item.send ? "c" : "p"}${item.id}`,
-    (item) => (item.id === "none" ? el("p", { class: "empty" }, t("noTraffic")) : item.send ? sendRow(item) : pushRow(item)));
+  const isShown = (call) => call.id > cleared && (SHOWN[call.path] || payCall(call)) && (own(call) || websites.has(call.appid));
+  const kinds = {
+    push: pushes.filter((push) => own(push) && (push.agentid ?? null) === contact.agentid),
+    call: calls.filter(isShown),
+    order: ordersOf(contact?.appid).map((order) => ({ ...order, id: `${order.mch_id}-${order.number}`, time: order.created })),
+    notice: noticesOf(contact?.appid),
+  };
+  const items = Object.entries(kinds).flatMap(([row, list]) => list.map((item) => ({ ...item, row })))
+    .sort((one, other) => other.time - one.time || RANKS.indexOf(other.row) - RANKS.indexOf(one.row) || other.id - one.id).slice(0, MOST);
+  show(document.getElementById("traffic"), items.length ? items : [{ row: "none", id: 0 }], (item) => `${item.row}${item.id}`, (item) => ROWS[item.row](item));
 }
+
+/** What happens within one millisecond, in this order. */
+const RANKS = ["call", "order", "push", "notice"];
+const ROWS = {
+  none: () => el("p", { class: "empty" }, t("noTraffic")),
+  push: pushRow, call: callRow, order: orderRow, notice: (notice) => noticeRow(notice, tryRow, pretty),
+};
 
 /** What was pushed, in a few words. */
 function title(push) {
@@ -74,7 +89,7 @@ function tone(outcome) {
 }
 
 function tryRow(tried) {
-  const good = ["replied", "success", "empty"].includes(tried.outcome);
+  const good = ["replied", "success", "empty", "acknowledged"].includes(tried.outcome);
   const fill = el("i");
   fill.style.width = `${Math.max(2, Math.min(100, (tried.ms / LIMIT) * 100))}%`;
   return el("li", { class: good ? "good" : "bad" },
@@ -115,7 +130,9 @@ function pretty(text) {
 /** The JSSDK's functions that are checked, as a note begins. */
 const CHECKED = /^(config|agentConfig|addCard|chooseCard):\s*/;
 
-function sendRow(call) {
+function callRow(call) {
+  const paid = payCall(call);
+  if (paid) return payRow(call, paid);
   const good = call.outcome === "answered" && (call.errcode ?? 0) === 0 && call.status < 400;
   const note = call.note ?? "";
   const [check, name] = CHECKED.exec(note) ?? [];
@@ -125,6 +142,16 @@ function sendRow(call) {
       el("span", { class: "what" }, el("b", {}, name ? `wx.${name}` : t(SHOWN[call.path])), " ", el("code", {}, call.path)),
       el("span", { class: `verdict ${good ? "good" : "bad"}` }, check ? note.slice(check.length) : verdict(call))),
     note && !check ? el("p", { class: "said" }, translated(note)) : null);
+}
+
+function payRow(call, name) {
+  const { code, said, good } = payVerdict(call);
+  return el("article", { class: "push send" },
+    el("header", {},
+      el("time", {}, clockTime(call.time)),
+      el("span", { class: "what" }, el("b", {}, t(name)), " ", el("code", {}, call.path)),
+      el("span", { class: `verdict ${good ? "good" : "bad"}` }, call.outcome === "answered" ? code : t(call.outcome))),
+    said ? el("p", { class: "said" }, said) : null);
 }
 
 /** The platform writes its notes in English. */

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::done;
-use crate::merchant::{Means, Refused};
+use crate::merchant::{Means, PageRequest, Refused};
 use crate::platform::desk::Desk;
 use crate::platform::payments::{self, Purse};
 use crate::wire::Reply;
@@ -24,31 +24,30 @@ enum Decision {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Wish {
-    request: crate::merchant::PageRequest,
+    request: PageRequest,
     decision: Decision,
+    /// With what it is paid.
+    purse: Purse,
 }
 
 pub(in crate::platform) fn look(desk: &mut Desk<'_>) -> Reply {
-    let looked = wish(desk).and_then(|wish| payments::look(desk.world, &means(wish), None));
+    let looked = wish(desk).and_then(|wish| payments::look(desk.world, &means(wish.request), None));
     match looked.and_then(|sheet| sheet.refused.clone().map_or(Ok(sheet), Err)) {
-        Ok(sheet) => done(&json!({ "sheet": sheet }), 0),
+        Ok(sheet) => done(&json!({ "sheet": sheet }), 0).with_note("shows the pay sheet"),
         Err(refused) => fail(&refused),
     }
 }
 
 pub(in crate::platform) fn decide(desk: &mut Desk<'_>) -> Reply {
-    let wish = match wish(desk) {
-        Ok(wish) => wish,
-        Err(refused) => return fail(&refused),
-    };
-    let decision = wish.decision;
-    let means = means(wish);
-    let decided = match decision {
-        Decision::Pay => payments::pay(desk.world, &means, Purse::default()).map(|_| "ok"),
-        Decision::Cancel => payments::look(desk.world, &means, None).map(|_| "cancel"),
-    };
+    let decided = wish(desk).and_then(|Wish { request, decision, purse }| match decision {
+        Decision::Pay => payments::pay(desk.world, &means(request), purse).map(|_| "ok"),
+        Decision::Cancel => payments::look(desk.world, &means(request), None).map(|_| "cancel"),
+    });
     match decided {
-        Ok(word) => done(&json!({ "err_msg": format!("get_brand_wcpay_request:{word}") }), 0),
+        Ok(word) => {
+            let err_msg = format!("get_brand_wcpay_request:{word}");
+            done(&json!({ "err_msg": err_msg }), 0).with_note(err_msg)
+        }
         Err(refused) => fail(&refused),
     }
 }
@@ -58,8 +57,8 @@ fn wish(desk: &Desk<'_>) -> Result<Wish, Refused> {
     serde_json::from_slice(&desk.call.body).map_err(wrong)
 }
 
-fn means(wish: Wish) -> Means {
-    Means { request: Some(wish.request), ..Means::default() }
+fn means(request: PageRequest) -> Means {
+    Means { request: Some(request), ..Means::default() }
 }
 
 fn fail(refused: &Refused) -> Reply {

@@ -14,6 +14,7 @@ const JS: &str = "text/javascript; charset=utf-8";
 /// The client's side of the JSSDK in the phone, and the JSSDK over it.
 const JSSDK: &str = concat!(
     include_str!("../../page/overlay.js"),
+    include_str!("../../page/overlay_pay.js"),
     include_str!("../../page/bridge.js"),
     include_str!("../../page/jweixin.js")
 );
