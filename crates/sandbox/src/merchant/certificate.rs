@@ -90,6 +90,8 @@ pub(crate) fn server_identity(
     let key = KeyPair::generate().ok()?;
     let mut params = CertificateParams::new(names.into_iter().collect::<Vec<_>>()).ok()?;
     params.distinguished_name.push(DnType::CommonName, "wechat sandbox");
+    // Strict clients, as Python's from 3.13 on, refuse a certificate that does not name its issuer's key.
+    params.use_authority_key_identifier_extension = true;
     let (_, _) = set_validity(&mut params);
     let certificate = params.signed_by(&key, &authority.issuer).ok()?;
     let key = PrivatePkcs8KeyDer::from(key.serialize_der());
@@ -122,6 +124,7 @@ fn issue(name: &str, serial: &str, key: &RsaKey) -> Option<Issued> {
     params.distinguished_name.push(DnType::OrganizationName, "WeChat sandbox");
     params.distinguished_name.push(DnType::CommonName, name);
     params.serial_number = Some(SerialNumber::from_slice(&hex::decode(serial).ok()?));
+    params.use_authority_key_identifier_extension = true;
     let (from, until) = set_validity(&mut params);
     let certificate = params.signed_by(&key, &authority.issuer).ok()?;
     Some(Issued { pem: certificate.pem().replace("\r\n", "\n"), der: certificate.der().clone(), from, until })
@@ -139,4 +142,24 @@ fn set_validity(params: &mut CertificateParams) -> (Time, Time) {
     let ((not_before, from), (not_after, until)) = (first(year), first(year + YEARS));
     (params.not_before, params.not_after) = (not_before, not_after);
     (from, until)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The extension's number, 2.5.29.35, in DER.
+    const AUTHORITY_KEY_IDENTIFIER: [u8; 5] = [0x06, 0x03, 0x55, 0x1d, 0x23];
+
+    fn names_its_issuers_key(certificate: &CertificateDer<'_>) -> bool {
+        certificate.windows(AUTHORITY_KEY_IDENTIFIER.len()).any(|bytes| bytes == AUTHORITY_KEY_IDENTIFIER)
+    }
+
+    #[test]
+    fn certificates_name_the_key_of_their_issuer() {
+        let (chain, _) = server_identity(["localhost".to_owned()]).unwrap();
+        assert!(names_its_issuers_key(&chain[0]), "of the TLS address");
+        let credential = Credential::made_up("a merchant");
+        assert!(names_its_issuers_key(&credential.certificate().unwrap().der), "of a merchant");
+    }
 }
