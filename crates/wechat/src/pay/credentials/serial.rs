@@ -30,10 +30,10 @@ impl MerchantSerial {
         if let Some(serial) = serial(text.trim()) {
             return Ok(Self(serial.into()));
         }
-        if is_other_serial(text.trim()) {
+        let parts = read(text);
+        if kind_of(&parts) == Kind::Unknown && is_other_serial(text.trim()) {
             return Ok(Self(text.trim().to_ascii_uppercase().into()));
         }
-        let parts = read(text);
         let own = parts.iter().find(|part| matches!(part.kind, Kind::MerchantCertificate | Kind::Certificate));
         match own.and_then(|part| Certificate::from_der(&part.der)) {
             Some(certificate) => Ok(Self(certificate.serial.into())),

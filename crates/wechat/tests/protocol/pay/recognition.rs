@@ -116,7 +116,9 @@ fn the_error_says_what_it_is_and_what_belongs_there() {
     let said = |error: WrongCredential, part: &str| assert!(error.is.contains(part), "{error}");
     said(PrivateKey::parse(&pem("RSA PRIVATE KEY", SMALL_KEY)).unwrap_err(), "shorter than 2048 bits");
     said(PublicKey::parse(&pem("PUBLIC KEY", SMALL_PUBLIC_KEY)).unwrap_err(), "shorter than 2048 bits");
-    said(MchKey::parse("tooshort").unwrap_err(), "another length than 32");
+    assert!(MchKey::parse("an-older-key").is_ok(), "the platform took other lengths once");
+    said(MchKey::parse(&"x".repeat(129)).unwrap_err(), "characters or a length");
+    said(Apiv3Key::parse("tooshort").unwrap_err(), "another length than 32");
     said(Apiv3Key::parse(&"字".repeat(32)).unwrap_err(), "neither a key");
     said(PublicKeyId::parse("PUB_KEY_ID_1\nx").unwrap_err(), "characters that do not belong there");
     said(MerchantSerial::parse(&pem("CERTIFICATE", PLATFORM_CERTIFICATE)).unwrap_err(), "WeChat Pay's platform");
