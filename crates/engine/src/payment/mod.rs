@@ -3,10 +3,10 @@
 //! * `hosts`: the way to WeChat Pay; `certificates`: the platform's, downloaded;
 //! * `exchange`: one question and its verified answer;
 //! * [`ask`]: what an order asks for; [`signed_link`]: that a visitor's link is the team's own;
-//! * `placing`: from an order that is asked for to one that can be paid;
-//! * `settling`: what WeChat says of an order becomes what is stored of it, and news for the team;
+//! * `placing`: from an order that is asked for to one that can be paid (`placed`);
+//! * `settling`, `refunded`: what WeChat says of an order or a refund becomes what is stored of it, and `news` for the team;
 //! * `notices`: what WeChat Pay tells by itself; `watch`: what is asked when it tells nothing;
-//! * `enquiries`: query and close; `proof`: whether the keys are good; `refunds`: back to the payer;
+//! * `enquiries`: query and close; `proof`: whether the keys are good; `refund_ask`, `refunds`: back to the payer;
 //! * [`records`]: orders and what became of them, to be read; `expiry`: when certificates end, for metrics.
 //!
 //! What must stay true: an order is on disk before WeChat hears of it; whatever WeChat says is verified before it changes
@@ -18,10 +18,14 @@ mod enquiries;
 mod exchange;
 mod expiry;
 mod hosts;
+mod news;
 mod notices;
+mod placed;
 mod placing;
 mod proof;
 pub mod records;
+mod refund_ask;
+mod refunded;
 mod refunds;
 mod settling;
 pub mod signed_link;
@@ -42,8 +46,8 @@ use self::certificates::Certificates;
 pub use self::enquiries::payment_of;
 use self::hosts::PayHosts;
 pub use self::notices::{NoticeProblem, NoticeSource, version_of as version_of_notice};
-pub use self::placing::Placed;
-pub use self::refunds::{RefundAsk, refund_of};
+pub use self::placed::Placed;
+pub use self::refund_ask::{RefundAsk, refund_of};
 use crate::apps::merchants::{MerchantProblem, Ready};
 use crate::deliveries::Deliveries;
 use crate::foundation::Foundation;

@@ -12,7 +12,8 @@ use wechat::pay::{Merchant, Notice, NoticeError, NoticeKind, Operation, Received
 
 use super::exchange::{Said, Till};
 use super::placing::number_of;
-use super::settling::{NotSettled, Paid, Refunded, Settled};
+use super::refunded::Refunded;
+use super::settling::{NotSettled, Paid, Settled};
 use super::{Inner, PayError, Payment};
 use crate::apps::Registered;
 use crate::messages::to_json;

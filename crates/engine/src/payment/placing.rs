@@ -7,15 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use store::{Order, OrderId, OrderState, PaymentChange, StoreError};
-use wechat::pay::{
-    Answer, AppParameters, JsapiParameters, Operation, OutTradeNo, PaymentNo, Refusal, Retry, TradeState,
-};
+use wechat::pay::{Answer, Operation, OutTradeNo, PaymentNo, Refusal, Retry, TradeState};
 
 use super::ask::{AskProblem, OrderAsk};
 use super::exchange::{Said, Till};
+use super::placed::{Kept, Placed, in_one_shape};
 use super::settling::Paid;
 use super::{Inner, PayError, Payment, settling, stored_version, watch};
 use crate::apps::Registered;
@@ -34,21 +32,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// because the payer needs time as well.
 const GOOD_FOR: Duration = Duration::from_secs(110 * 60);
 const MWEB_GOOD_FOR: Duration = Duration::from_secs(4 * 60);
-
-/// An order that can be paid.
-#[derive(Clone)]
-pub struct Placed {
-    /// WeChat's answer in v2's names, with `out_trade_no`, whichever version it came from.
-    pub fields: Map<String, Value>,
-    till: Till,
-}
-
-/// What WeChat answered, as it is written down.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Kept {
-    fields: Map<String, Value>,
-}
 
 /// What to do about an order that is known.
 enum Step {
@@ -91,14 +74,6 @@ enum Looked {
     Unknown,
 }
 
-impl Placed {
-    /// A field of WeChat's answer that is text.
-    #[must_use]
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.fields.get(name).and_then(Value::as_str)
-    }
-}
-
 impl Payment {
     /// Places an order, or finds the one that was placed under this number.
     ///
@@ -109,32 +84,6 @@ impl Payment {
         // Not tied to the request: a visitor who leaves must not leave an order between two states.
         let placing = self.0.tasks.spawn(async move { inner.place(&registered, &asked).await });
         placing.await.unwrap_or_else(|_| Err(PayError::Unclear("wechat-proxy is stopping".to_owned())))
-    }
-
-    /// The parameters with which a page in WeChat asks to be paid.
-    ///
-    /// # Errors
-    /// [`PayError`] when WeChat gave no `prepay_id`.
-    pub fn jsapi_parameters(&self, placed: &Placed) -> Result<JsapiParameters, PayError> {
-        let (appid, prepay_id) = placed.prepay()?;
-        Ok(placed.till.merchant()?.jsapi_parameters(appid, prepay_id, &self.0.stamp()))
-    }
-
-    /// The parameters with which an app asks to be paid.
-    ///
-    /// # Errors
-    /// [`PayError`] when WeChat gave no `prepay_id`.
-    pub fn app_parameters(&self, placed: &Placed) -> Result<AppParameters, PayError> {
-        let (appid, prepay_id) = placed.prepay()?;
-        Ok(placed.till.merchant()?.app_parameters(appid, prepay_id, &self.0.stamp()))
-    }
-}
-
-impl Placed {
-    fn prepay(&self) -> Result<(&str, &str), PayError> {
-        let prepay_id = self.text("prepay_id");
-        let prepay_id = prepay_id.ok_or_else(|| PayError::Unclear("WeChat Pay gave no prepay_id".to_owned()))?;
-        Ok((self.till.registered.app.appid.as_str(), prepay_id))
     }
 }
 
@@ -392,27 +341,4 @@ impl Inner {
 pub(super) fn number_of(order: &Order) -> Result<PaymentNo, PayError> {
     let number = OutTradeNo::parse(&order.out_trade_no);
     Ok(PaymentNo::OutTradeNo(number.map_err(|error| AskProblem::Parameter(error.to_string()))?))
-}
-
-/// The same members from both versions: what can be paid with, and what the order is. (v3 gives no `prepay_id` with a QR code.)
-fn in_one_shape(mut answer: Map<String, Value>, order: &Order) -> Map<String, Value> {
-    let mut fields = Map::new();
-    for (name, value) in [
-        ("return_code", "SUCCESS"),
-        ("return_msg", "OK"),
-        ("result_code", "SUCCESS"),
-        ("appid", &order.appid),
-        ("mch_id", &order.mch_id),
-        ("out_trade_no", &order.out_trade_no),
-        ("trade_type", &order.trade_type),
-    ] {
-        fields.insert(name.to_owned(), value.into());
-    }
-    fields.insert("total_fee".to_owned(), order.total_fee.into());
-    for name in ["prepay_id", "code_url", "mweb_url"] {
-        if let Some(value) = answer.remove(name) {
-            fields.insert(name.to_owned(), value);
-        }
-    }
-    fields
 }

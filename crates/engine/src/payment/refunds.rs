@@ -3,127 +3,26 @@
 //! What must stay true: the same out_refund_no is the same refund and moves money once; one whose outcome is unknown is looked up
 //! before it is asked for again, and never under another number.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use store::{Order, OrderId, OrderState, PaymentChange, Refund, RefundId, RefundState, StoreError};
-use wechat::pay::{Answer, Fee, Operation, OutRefundNo, OutTradeNo, PaymentNo, RefundNo, RefundStatus, Retry, Version};
+use wechat::pay::{Answer, Operation, OutRefundNo, PaymentNo, RefundNo, RefundStatus, Retry, Version};
 
-use super::ask::{AskProblem, notify_url};
-use super::enquiries::{payment_of, told};
+use super::ask::AskProblem;
+use super::enquiries::told;
 use super::exchange::{Said, Till};
-use super::settling::{Refunded, refund_state};
+use super::refund_ask::{RefundAsk, StoredRefund};
+use super::refunded::{Refunded, refund_state};
 use super::watch::is_unknown;
 use super::{Inner, PayError, Payment, stored_version, version_of, watch};
 use crate::apps::Registered;
 use crate::apps::merchants::MerchantProblem;
-use crate::apps::parameters::MAX_CALLS;
-use crate::backends::CallUrls;
 use crate::messages::to_json;
 
 /// Whoever is asking for a refund is done, or gone, after this time.
 const ASKING: Duration = Duration::from_secs(45);
-
-/// Parameters that are ours or that are filled in; all others pass through by WeChat's names.
-const OURS: [&str; 18] = [
-    "appid",
-    "call",
-    "fee",
-    "key",
-    "mch_id",
-    "mch_key",
-    "mchid",
-    "nonce_str",
-    "notify_url",
-    "out_refund_no",
-    "out_trade_no",
-    "reason",
-    "refund_fee",
-    "sign",
-    "sign_type",
-    "timestamp",
-    "total_fee",
-    "transaction_id",
-];
-
-/// A refund as it is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefundAsk {
-    payment: PaymentNo,
-    out_refund_no: OutRefundNo,
-    /// Nothing: all of it.
-    refund_fee: Option<Fee>,
-    /// Needed only for payments that were not placed here.
-    total_fee: Option<Fee>,
-    notify_url: String,
-    others: BTreeMap<String, String>,
-    calls: Vec<String>,
-}
-
-/// What is written down of it.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct StoredRefund {
-    notify_url: String,
-    others: BTreeMap<String, String>,
-    pub(super) calls: Vec<String>,
-}
-
-impl RefundAsk {
-    /// Reads the parameters of a refund.
-    ///
-    /// # Errors
-    /// [`AskProblem`].
-    pub fn read(
-        pairs: &[(String, String)],
-        registered: &Registered,
-        call_urls: &CallUrls,
-        base: &str,
-    ) -> Result<Self, AskProblem> {
-        let value = |name: &str| {
-            let found = pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-            found.filter(|value| !value.is_empty())
-        };
-        let wrong = |text: String| AskProblem::Parameter(text);
-        let number = value("out_refund_no").ok_or_else(|| {
-            wrong("out_refund_no is missing: your own number of the refund, by which it is never made twice".to_owned())
-        })?;
-        let fee = |name: &str| {
-            let fee = value(name).map(Fee::parse).transpose();
-            fee.map_err(|error| wrong(format!("{name} {error}")))
-        };
-        if value("appid").is_some_and(|appid| appid != registered.app.appid) {
-            return Err(wrong("appid is another than the registered one; leave it out".to_owned()));
-        }
-        let named = |name: &'static str| pairs.iter().filter(move |(known, value)| known == name && !value.is_empty());
-        let mut calls: Vec<&str> = named("call").map(|(_, value)| value.as_str()).take(MAX_CALLS + 1).collect();
-        if calls.is_empty() {
-            calls.extend(named("notify_url").map(|(_, value)| value.as_str()));
-        }
-        let mut others: BTreeMap<String, String> =
-            pairs.iter().filter(|(name, value)| !value.is_empty() && !OURS.contains(&name.as_str())).cloned().collect();
-        if let Some(reason) = value("reason") {
-            others.entry("refund_desc".to_owned()).or_insert_with(|| reason.to_owned());
-        }
-        Ok(Self {
-            payment: payment_of(value)?,
-            out_refund_no: OutRefundNo::parse(number).map_err(|error| wrong(error.to_string()))?,
-            refund_fee: fee("refund_fee")?.or(fee("fee")?),
-            total_fee: fee("total_fee")?,
-            notify_url: notify_url(base, &registered.app.key, "/pay/refund/notify"),
-            others,
-            calls: call_urls.of_payment(&calls, registered)?,
-        })
-    }
-
-    fn stored(&self) -> StoredRefund {
-        StoredRefund { notify_url: self.notify_url.clone(), others: self.others.clone(), calls: self.calls.clone() }
-    }
-}
 
 /// What to do about a refund that is known.
 enum Step {
@@ -156,26 +55,6 @@ impl Payment {
     ) -> Result<Map<String, Value>, PayError> {
         self.0.query_refund(registered, number).await
     }
-}
-
-/// Which refund is meant, as WeChat ranks the numbers.
-///
-/// # Errors
-/// When none is given, or one is malformed.
-pub fn refund_of<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Result<RefundNo, AskProblem> {
-    if let Some(id) = value("refund_id") {
-        let is_plain = id.len() <= 32 && id.bytes().all(|b| b.is_ascii_alphanumeric());
-        let wrong =
-            || AskProblem::Parameter("refund_id is WeChat's number of the refund, at most 32 digits".to_owned());
-        return is_plain.then(|| RefundNo::RefundId(id.to_owned())).ok_or_else(wrong);
-    }
-    if let Some(number) = value("out_refund_no") {
-        let number = OutRefundNo::parse(number).map_err(|error| AskProblem::Parameter(error.to_string()))?;
-        return Ok(RefundNo::OutRefundNo(number));
-    }
-    payment_of(value).map(RefundNo::Payment).map_err(|_| {
-        AskProblem::Parameter("out_refund_no is missing (or refund_id): which refund is meant?".to_owned())
-    })
 }
 
 impl Inner {
@@ -267,7 +146,7 @@ impl Inner {
             refund_fee,
             version: stored_version(merchant),
             state: RefundState::Asking,
-            content: content(asked, refund_fee, total),
+            content: asked.content(refund_fee, total),
             request: to_json(&asked.stored()),
             answer: None,
             created_at: now,
@@ -277,7 +156,7 @@ impl Inner {
             revision: 0,
         };
         // What this version cannot express is said before anything is written down.
-        merchant.refund(&as_asked(&refund, asked.stored())?, &self.stamp())?;
+        merchant.refund(&asked.stored().into_refund(&refund)?, &self.stamp())?;
         Ok(refund)
     }
 
@@ -297,7 +176,7 @@ impl Inner {
         let total = asked.total_fee.map_or(known.total_fee, |fee| i64::from(fee.fen()));
         let total = order.map_or(total, |order| order.total_fee);
         let refund_fee = asked.refund_fee.map_or(total, |fee| i64::from(fee.fen()));
-        if known.content != [0; 32] && known.content != content(asked, refund_fee, total) {
+        if known.content != [0; 32] && known.content != asked.content(refund_fee, total) {
             return Err(PayError::Conflict(format!(
                 "the out_refund_no {number} belongs to a refund with other parameters; choose another number, or ask with \
                  the same parameters again"
@@ -329,7 +208,7 @@ impl Inner {
     /// Asks for a refund that this task has written down.
     async fn ask_refund(&self, till: &Till, refund: Refund) -> Result<Map<String, Value>, PayError> {
         let stored: StoredRefund = serde_json::from_slice(&refund.request).unwrap_or_default();
-        let wechats = as_asked(&refund, stored)?;
+        let wechats = stored.into_refund(&refund)?;
         let said = self.ask(till, Operation::Refund, |merchant, stamp| merchant.refund(&wechats, stamp)).await?;
         let now = self.clock.now();
         let numbers = json!({"out_refund_no": refund.out_refund_no});
@@ -495,46 +374,9 @@ fn order_id(order: Option<&Order>, mch_id: &str, payment: &PaymentNo) -> OrderId
     }
 }
 
-/// As the protocol takes it: always the same for what was written down.
-fn as_asked(refund: &Refund, stored: StoredRefund) -> Result<wechat::pay::Refund, AskProblem> {
-    let wrong = |text: String| AskProblem::Parameter(text);
-    let fee = |fen: i64| Fee::parse(&fen.to_string()).map_err(|error| wrong(error.to_string()));
-    let payment = if refund.out_trade_no.is_empty() {
-        PaymentNo::TransactionId(refund.transaction_id.clone())
-    } else {
-        PaymentNo::OutTradeNo(OutTradeNo::parse(&refund.out_trade_no).map_err(|error| wrong(error.to_string()))?)
-    };
-    Ok(wechat::pay::Refund {
-        appid: refund.appid.clone(),
-        payment,
-        out_refund_no: OutRefundNo::parse(&refund.out_refund_no).map_err(|error| wrong(error.to_string()))?,
-        total_fee: fee(refund.total_fee)?,
-        refund_fee: fee(refund.refund_fee)?,
-        notify_url: Some(stored.notify_url),
-        others: stored.others,
-    })
-}
-
 fn out_refund_no(refund: &Refund) -> Result<RefundNo, AskProblem> {
     let number = OutRefundNo::parse(&refund.out_refund_no);
     number.map(RefundNo::OutRefundNo).map_err(|error| AskProblem::Parameter(error.to_string()))
-}
-
-/// What was asked, as a hash: the same number with the same content is the same refund.
-fn content(asked: &RefundAsk, refund_fee: i64, total: i64) -> [u8; 32] {
-    let payment = match &asked.payment {
-        PaymentNo::OutTradeNo(number) => format!("out_trade_no {}", number.as_str()),
-        PaymentNo::TransactionId(id) => format!("transaction_id {id}"),
-    };
-    let fees = [refund_fee.to_string(), total.to_string()];
-    let mut hash = Sha256::new();
-    let others = asked.others.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
-    let fixed = [payment.as_str()].into_iter().chain(fees.iter().map(String::as_str));
-    for text in fixed.chain(others).chain(asked.calls.iter().map(String::as_str)) {
-        hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
-        hash.update(text);
-    }
-    hash.finalize().into()
 }
 
 /// v2 answers with numbered fields when it is asked, v3 with others: what every caller looks for is there by its plain name.

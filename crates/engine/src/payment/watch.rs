@@ -13,7 +13,8 @@ use wechat::pay::{Operation, OutRefundNo, OutTradeNo, RefundNo, RefundStatus, Re
 
 use super::exchange::{Said, Till};
 use super::placing::number_of;
-use super::settling::{NotSettled, Paid, Refunded, Source};
+use super::refunded::Refunded;
+use super::settling::{NotSettled, Paid, Source};
 use super::{Inner, PayError, Payment, settling, version_of};
 use crate::apps::Registered;
 use crate::foundation::{AFTER_FAILURE, until_stored};
