@@ -1,5 +1,5 @@
-//! A refund by API v2 is believed only if it opens with the merchant's key, and what is outside of the seal changes nothing
-//! that is inside.
+//! A refund by API v2 is believed only if it opens with the merchant's key, and what is outside of the seal changes
+//! nothing that is inside.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

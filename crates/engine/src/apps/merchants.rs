@@ -1,7 +1,7 @@
 //! The merchant of a registration, ready to pay with: v3 where its keys are registered, else v2.
 //!
-//! Made from what is stored when it is first needed, and kept until the registration or the platform's certificates change.
-//! What must stay true: a registration that lacks something says what, before WeChat is asked anything.
+//! Made from what is stored when it is first needed, and kept until the registration or the platform's certificates
+//! change. What must stay true: a registration that lacks something says what, before WeChat is asked anything.
 
 use std::sync::Arc;
 

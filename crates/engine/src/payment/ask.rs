@@ -19,8 +19,8 @@ use crate::random::Random;
 /// What an order is called when nobody says, as the program of 2017 did.
 const NAME: &str = "微信支付";
 
-/// Parameters that are ours, or that are filled in: they never reach WeChat as they came. (`notify_url` means `call`, as it did
-/// in 2017: WeChat itself always notifies the proxy.)
+/// Parameters that are ours, or that are filled in: they never reach WeChat as they came. (`notify_url` means `call`,
+/// as it did in 2017: WeChat itself always notifies the proxy.)
 const OURS: [&str; 23] = [
     "appid",
     "body",

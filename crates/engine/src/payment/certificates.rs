@@ -1,8 +1,8 @@
-//! The platform's certificates of merchants that have no public key of WeChat Pay's: downloaded when they are needed, renewed
-//! twice a day, shared by all nodes through the database.
+//! The platform's certificates of merchants that have no public key of WeChat Pay's: downloaded when they are needed,
+//! renewed twice a day, shared by all nodes through the database.
 //!
-//! What must stay true: a merchant with a public key is not asked for certificates, unless something that WeChat signed names
-//! one; and whoever invents serial numbers cannot make this node ask more than once in a while.
+//! What must stay true: a merchant with a public key is not asked for certificates, unless something that WeChat signed
+//! names one; and whoever invents serial numbers cannot make this node ask more than once in a while.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -116,8 +116,8 @@ impl Certificates {
 }
 
 impl Inner {
-    /// Sees to it that a merchant's certificates are in memory, as far as the database or WeChat has them. What cannot be had
-    /// now is missed when something has to be verified with it.
+    /// Sees to it that a merchant's certificates are in memory, as far as the database or WeChat has them. What cannot
+    /// be had now is missed when something has to be verified with it.
     pub(super) async fn have_certificates(&self, mch_id: &str, merchant: &v3::Merchant) {
         let now = self.clock.now();
         if !self.certificates.is_loaded(mch_id)

@@ -1,6 +1,7 @@
 //! `/pay/query` and `/pay/close`: how a payment stands at WeChat, and that it will not be paid.
 //!
-//! What must stay true: what WeChat says on the way is settled like a notification; an order of another registration is not told.
+//! What must stay true: what WeChat says on the way is settled like a notification; an order of another registration is
+//! not told.
 
 use std::sync::Arc;
 

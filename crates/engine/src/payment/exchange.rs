@@ -1,4 +1,5 @@
-//! One question to WeChat Pay and its answer, verified: asked again, exactly the same, where WeChat says that this is right.
+//! One question to WeChat Pay and its answer, verified: asked again, exactly the same, where WeChat says that this is
+//! right.
 //!
 //! What must stay true: an answer that cannot be believed is no answer, and what may have happened at WeChat is told as
 //! [`Said::Unclear`], never as a failure.

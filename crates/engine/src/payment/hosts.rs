@@ -1,7 +1,7 @@
 //! The way to WeChat Pay's hosts: the main one and, when no connection to it comes about, the backup.
 //!
-//! Called by the rest of `payment`. What must stay true: a request that may have reached WeChat is not sent again here (what
-//! became of it is asked first, by who knows the order), and no error text holds a body or a target.
+//! Called by the rest of `payment`. What must stay true: a request that may have reached WeChat is not sent again here
+//! (what became of it is asked first, by who knows the order), and no error text holds a body or a target.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,8 @@ use wechat::pay::{Call, Method, Received, SignatureHeaders};
 use crate::metrics::Metrics;
 use crate::upstream::{ClientError, Roots, bounded_client, host_name, innermost};
 
-/// How long a whole call may take: shorter than a person waits, longer than WeChat Pay normally needs (its own SDKs allow 30 s).
+/// How long a whole call may take: shorter than a person waits, longer than WeChat Pay normally needs (its own SDKs
+/// allow 30 s).
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The largest answer that is read, in bytes: ten refunds, or a list of certificates.

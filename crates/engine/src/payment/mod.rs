@@ -4,7 +4,8 @@
 //! * `exchange`: one question and its verified answer;
 //! * [`ask`]: what an order asks for; [`signed_link`]: that a visitor's link is the team's own;
 //! * `placing`: from an order that is asked for to one that can be paid (`placed`);
-//! * `settling`, `refunded`: what WeChat says of an order or a refund becomes what is stored of it, and `news` for the team;
+//! * `settling`, `refunded`: what WeChat says of an order or a refund becomes what is stored of it, and `news` for the
+//!   team;
 //! * `notices`: what WeChat Pay tells by itself; `watch`: what is asked when it tells nothing;
 //! * `enquiries`: query and close; `proof`: whether the keys are good; `refund_ask`, `refunds`: back to the payer;
 //! * [`records`]: orders and what became of them, to be read; `expiry`: when certificates end, for metrics.

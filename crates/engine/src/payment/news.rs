@@ -1,7 +1,7 @@
 //! What the team is told of a payment or a refund: a message like WeChat's own, with a delivery for each `call`.
 //!
-//! Made by `settling` and `refunded`, which write it down in the commit that it tells of. What must stay true: the same event has the
-//! same id and the same form, whichever version and whoever settles it.
+//! Made by `settling` and `refunded`, which write it down in the commit that it tells of. What must stay true: the same
+//! event has the same id and the same form, whichever version and whoever settles it.
 
 use std::sync::Arc;
 
@@ -72,8 +72,8 @@ pub(super) fn news_body(event_type: &str, fields: &Map<String, Value>, resource:
     to_json(&body).into()
 }
 
-/// The same whoever settles it: made from what it is about. It begins with a time, so that it has its place beside others of
-/// that time in the tables' indexes.
+/// The same whoever settles it: made from what it is about. It begins with a time, so that it has its place beside
+/// others of that time in the tables' indexes.
 pub(super) fn news_id(created_at: Timestamp, about: &[&str]) -> MessageId {
     let mut hash = Sha256::new();
     for text in about {

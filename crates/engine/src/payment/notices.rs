@@ -1,7 +1,8 @@
 //! WeChat Pay's notifications: opened, compared with the stored order, written down, and only then acknowledged.
 //!
-//! What must stay true: what is not verified changes nothing and reaches nobody; an acknowledgement means that everything is on
-//! disk; what is refused leaves a record that says why, except for WeChat's own probes, which are wrong on purpose.
+//! What must stay true: what is not verified changes nothing and reaches nobody; an acknowledgement means that
+//! everything is on disk; what is refused leaves a record that says why, except for WeChat's own probes, which are
+//! wrong on purpose.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! An order that can be paid, and with what: WeChat's answer in one shape, and the parameters that only the merchant can sign.
+//! An order that can be paid, and with what: WeChat's answer in one shape, and the parameters that only the merchant
+//! can sign.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -59,7 +60,8 @@ impl Placed {
     }
 }
 
-/// The same members from both versions: what can be paid with, and what the order is. (v3 gives no `prepay_id` with a QR code.)
+/// The same members from both versions: what can be paid with, and what the order is. (v3 gives no `prepay_id` with a
+/// QR code.)
 pub(super) fn in_one_shape(mut answer: Map<String, Value>, order: &Order) -> Map<String, Value> {
     let mut fields = Map::new();
     for (name, value) in [

@@ -1,8 +1,8 @@
 //! From an order that is asked for to one that can be paid: written down, placed at WeChat, its answer kept.
 //!
-//! The order's row is the lock: whoever wrote it as "placing" last is the one who asks WeChat, on whatever node; all others wait
-//! for what comes of it. What must stay true: the row is on disk before WeChat hears of the order; an order whose outcome is
-//! unknown is asked about before it is sent again, and then exactly as it was the first time.
+//! The order's row is the lock: whoever wrote it as "placing" last is the one who asks WeChat, on whatever node; all
+//! others wait for what comes of it. What must stay true: the row is on disk before WeChat hears of the order; an order
+//! whose outcome is unknown is asked about before it is sent again, and then exactly as it was the first time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,8 +28,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// How long a request waits for an order that somebody else is placing.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long what WeChat answered can be used (WeChat Pay: prepay_id and code_url 2 hours, mweb_url 5 minutes), less a little,
-/// because the payer needs time as well.
+/// How long what WeChat answered can be used (WeChat Pay: prepay_id and code_url 2 hours, mweb_url 5 minutes), less a
+/// little, because the payer needs time as well.
 const GOOD_FOR: Duration = Duration::from_secs(110 * 60);
 const MWEB_GOOD_FOR: Duration = Duration::from_secs(4 * 60);
 

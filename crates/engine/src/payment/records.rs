@@ -135,8 +135,8 @@ impl OrderRecord {
 }
 
 impl Payment {
-    /// Up to `limit` orders, the newest first, after `after` (the last id of the page before). `None`: that one is no longer
-    /// kept, so nobody knows what comes after it.
+    /// Up to `limit` orders, the newest first, after `after` (the last id of the page before). `None`: that one is no
+    /// longer kept, so nobody knows what comes after it.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,4 +1,5 @@
-//! What `/pay/refund` is asked for: its parameters, checked, in the names of WeChat's refund API (v2), whatever version is used.
+//! What `/pay/refund` is asked for: its parameters, checked, in the names of WeChat's refund API (v2), whatever version
+//! is used.
 
 use std::collections::BTreeMap;
 

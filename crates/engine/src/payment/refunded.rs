@@ -1,4 +1,5 @@
-//! What WeChat says of a refund becomes what is stored of it, and news for the team: in one commit, like payments (`settling`).
+//! What WeChat says of a refund becomes what is stored of it, and news for the team: in one commit, like payments
+//! (`settling`).
 //!
 //! What must stay true: the end of a refund is told once; what does not fit the stored refund changes nothing.
 

@@ -1,7 +1,7 @@
 //! Back to the payer: a refund is written down, asked for once, and watched until it is decided.
 //!
-//! What must stay true: the same out_refund_no is the same refund and moves money once; one whose outcome is unknown is looked up
-//! before it is asked for again, and never under another number.
+//! What must stay true: the same out_refund_no is the same refund and moves money once; one whose outcome is unknown is
+//! looked up before it is asked for again, and never under another number.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,8 +33,8 @@ enum Step {
 }
 
 impl Payment {
-    /// Gives money back, or finds the refund that was made under this number. What comes is "accepted", not "refunded": how it
-    /// ends is told to `call`.
+    /// Gives money back, or finds the refund that was made under this number. What comes is "accepted", not "refunded":
+    /// how it ends is told to `call`.
     ///
     /// # Errors
     /// [`PayError`].
@@ -95,8 +95,8 @@ impl Inner {
         Err(PayError::Unclear("others keep asking for this refund at the same time".to_owned()))
     }
 
-    /// v2 refunds go over TLS with the merchant's own certificate. A stand-in for WeChat that is reached without TLS cannot be
-    /// shown one.
+    /// v2 refunds go over TLS with the merchant's own certificate. A stand-in for WeChat that is reached without TLS
+    /// cannot be shown one.
     fn has_certificate(&self, till: &Till) -> Result<(), PayError> {
         if till.version == Version::V3 || till.certificate().is_some() || !self.hosts.uses_tls() {
             return Ok(());
@@ -379,7 +379,8 @@ fn out_refund_no(refund: &Refund) -> Result<RefundNo, AskProblem> {
     number.map(RefundNo::OutRefundNo).map_err(|error| AskProblem::Parameter(error.to_string()))
 }
 
-/// v2 answers with numbered fields when it is asked, v3 with others: what every caller looks for is there by its plain name.
+/// v2 answers with numbered fields when it is asked, v3 with others: what every caller looks for is there by its plain
+/// name.
 fn with_numbers(mut fields: Map<String, Value>, refund: &Refund) -> Map<String, Value> {
     for (name, value) in [
         ("out_refund_no", Value::from(refund.out_refund_no.as_str())),

@@ -1,7 +1,7 @@
 //! What WeChat says of a payment or a refund becomes what is stored of it, and news for the team: in one commit.
 //!
-//! Called by notifications, by the watch and by whoever asks. What must stay true: whatever says it first, and however often, an
-//! order is paid once and told once; what does not fit the stored order changes nothing.
+//! Called by notifications, by the watch and by whoever asks. What must stay true: whatever says it first, and however
+//! often, an order is paid once and told once; what does not fit the stored order changes nothing.
 
 use serde_json::{Map, Value, json};
 use store::StoreError;
@@ -224,8 +224,8 @@ impl Inner {
     }
 }
 
-/// Appid, merchant and amount are the stored order's (WeChat Pay's rules for the integrator: the order's total, never what the
-/// payer paid after coupons).
+/// Appid, merchant and amount are the stored order's (WeChat Pay's rules for the integrator: the order's total, never
+/// what the payer paid after coupons).
 fn fits(order: &Order, paid: &Paid) -> Result<(), NotSettled> {
     let wrong = |what: String| Err(NotSettled::Mismatch(what));
     if paid.appid.as_deref().is_some_and(|appid| appid != order.appid) {

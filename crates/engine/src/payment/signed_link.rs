@@ -1,8 +1,8 @@
 //! A visitor's link to an order is the team's own: `sign` and `timestamp`, so that a visitor cannot choose the price.
 //!
-//! The rule is the one that all bodies of this product are signed by ([`wechat::sign`]), over all parameters of the link. It joins
-//! without escaping, so what could be read in two ways is refused. What must stay true: a link that is good was made with the
-//! api_key, exactly as it is, within the last hour.
+//! The rule is the one that all bodies of this product are signed by ([`wechat::sign`]), over all parameters of the
+//! link. It joins without escaping, so what could be read in two ways is refused. What must stay true: a link that is
+//! good was made with the api_key, exactly as it is, within the last hour.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The safety net: an order of which WeChat says nothing is asked about, until it is decided; a refund likewise.
 //!
-//! A step that tests can call, and a loop around it. What must stay true: an order that can still be paid has a moment at which it
-//! is asked about next; and what is found this way is settled exactly as if WeChat had told it.
+//! A step that tests can call, and a loop around it. What must stay true: an order that can still be paid has a moment
+//! at which it is asked about next; and what is found this way is settled exactly as if WeChat had told it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,8 +33,8 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// Seconds after an order was made at which it is asked about: WeChat Pay's recommendation up to half an hour, then ever more
-/// rarely, because an order without `time_expire` can be paid for seven days.
+/// Seconds after an order was made at which it is asked about: WeChat Pay's recommendation up to half an hour, then
+/// ever more rarely, because an order without `time_expire` can be paid for seven days.
 const ORDER_AGES: [u64; 20] = [
     5,
     30,

@@ -1,4 +1,5 @@
-//! Payment over HTTP: orders for teams' servers and visitors' browsers, what follows them, and WeChat Pay's notifications.
+//! Payment over HTTP: orders for teams' servers and visitors' browsers, what follows them, and WeChat Pay's
+//! notifications.
 //!
 //! The handlers are thin: parameters in, the engine's answer out. Each stands in the router of its audience
 //! (`from_backends`, `from_visitors`, `from_wechat`, `from_operators`), behind the guard of that file.

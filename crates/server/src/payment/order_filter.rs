@@ -19,8 +19,8 @@ pub(crate) struct OrderPage {
 }
 
 impl OrderPage {
-    /// Reads the parameters `key`, `appid`, `mch_id`, `out_trade_no`, `transaction_id`, `state`, `type`, `openid`, `since`, `until`,
-    /// `after`, `limit`; `value` gives each, and `None` for one that is missing or empty.
+    /// Reads the parameters `key`, `appid`, `mch_id`, `out_trade_no`, `transaction_id`, `state`, `type`, `openid`,
+    /// `since`, `until`, `after`, `limit`; `value` gives each, and `None` for one that is missing or empty.
     ///
     /// # Errors
     /// A sentence about the first that makes no sense.

@@ -1,4 +1,5 @@
-//! Keys: what is pasted is recognised, a wrong one named; certificates are downloaded and rotate, a public key needs none.
+//! Keys: what is pasted is recognised, a wrong one named; certificates are downloaded and rotate, a public key needs
+//! none.
 
 use std::time::Duration;
 

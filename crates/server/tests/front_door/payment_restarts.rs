@@ -1,7 +1,7 @@
 //! Payments against kill -9: who has paid is told to the team once, and what WeChat was told is taken is on disk.
 //!
-//! A real process on one SQLite file is killed at random moments (between placing, storing, acknowledging, delivering), while
-//! orders are placed and paid; WeChat's side is the sandbox, which repeats its notifications.
+//! A real process on one SQLite file is killed at random moments (between placing, storing, acknowledging, delivering),
+//! while orders are placed and paid; WeChat's side is the sandbox, which repeats its notifications.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The safety net: what WeChat does not tell is asked for, on its schedule, and an answer that got lost is never a second order.
+//! The safety net: what WeChat does not tell is asked for, on its schedule, and an answer that got lost is never a
+//! second order.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The scene of most tests of payment: the sandbox with a merchant, a server that knows it as `test`, a backend that is told.
+//! The scene of most tests of payment: the sandbox with a merchant, a server that knows it as `test`, a backend that is
+//! told.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -48,7 +48,8 @@ impl MerchantSerial {
     }
 }
 
-/// WeChat's serials have 40 digits. Those of certificates that others make may have fewer; 32 are an API key in the wrong place.
+/// WeChat's serials have 40 digits. Those of certificates that others make may have fewer; 32 are an API key in the
+/// wrong place.
 fn is_other_serial(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.len() != 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
