@@ -96,7 +96,7 @@ pub enum PayError {
     #[error("{0}")]
     Over(String),
     /// WeChat said no.
-    #[error("WeChat Pay refused: {0}")]
+    #[error("{0}")]
     Refused(Refusal),
     /// WeChat was not reached; nothing happened.
     #[error("{0}; nothing was done, ask again")]

@@ -37,6 +37,8 @@ const MWEB_GOOD_FOR: Duration = Duration::from_secs(4 * 60);
 enum Step {
     /// WeChat's answer is still good.
     Answer(Map<String, Value>),
+    /// WeChat refused it, so that nothing exists under its number.
+    New(Box<Order>),
     /// It is sent (again).
     Send(Box<Order>),
     /// Somebody else is placing it.
@@ -56,11 +58,7 @@ enum Before {
 
 impl Before {
     fn of(state: OrderState) -> Self {
-        match state {
-            OrderState::Placing => Self::Unclear,
-            OrderState::Refused => Self::Nothing,
-            _ => Self::Order,
-        }
+        if state == OrderState::Placing { Self::Unclear } else { Self::Order }
     }
 }
 
@@ -102,14 +100,21 @@ impl Inner {
             };
             match self.step(registered, asked, known)? {
                 Step::Answer(fields) => return Ok(Placed { fields, till: self.till_of(registered, id).await? }),
+                Step::New(known) => {
+                    // Nothing exists under this number: what is asked now counts, in the version that is preferred now.
+                    let fresh = self.new_order(&till, id, asked)?;
+                    let order = Order { created_at: known.created_at, revision: known.revision, ..fresh };
+                    if self.write(&order, "placed again", &json!({"total_fee": asked.total_fee})).await? {
+                        return self
+                            .send(&till, Order { revision: order.revision + 1, ..order }, Before::Nothing)
+                            .await;
+                    }
+                }
                 Step::Send(order) => {
                     let before = Before::of(order.state);
-                    // Where nothing exists yet, the version that is preferred by now will do.
-                    let version = (before != Before::Nothing).then(|| settling::version(&order));
-                    let till = self.till(registered, version).await?;
-                    let version = stored_version(till.merchant()?);
+                    let till = self.till(registered, Some(settling::version(&order))).await?;
                     let now = self.clock.now();
-                    let taken = Order { state: OrderState::Placing, version, step: 0, updated_at: now, ..*order };
+                    let taken = Order { state: OrderState::Placing, step: 0, updated_at: now, ..*order };
                     let taken = Order { due_at: Some(now + PLACING), ..taken };
                     if self.write(&taken, "placed again", &json!({})).await? {
                         return self.send(&till, Order { revision: taken.revision + 1, ..taken }, before).await;
@@ -144,6 +149,7 @@ impl Inner {
             OrderState::Closed => {
                 return Err(PayError::Over(format!("the order {number} is closed; choose another out_trade_no")));
             }
+            OrderState::Refused => return Ok(Step::New(Box::new(known))),
             _ if known.content != asked.content(&registered.app.appid) => {
                 return Err(PayError::Conflict(format!(
                     "the out_trade_no {number} belongs to an order with other parameters; choose another number, or ask \

@@ -28,8 +28,10 @@ const ASKING: Duration = Duration::from_secs(45);
 enum Step {
     /// WeChat has it: how it stands is asked.
     Look(Refund),
-    /// It is asked for (again).
-    Ask { refund: Refund, is_unclear: bool },
+    /// WeChat refused it, so that nothing exists under its number.
+    New(Refund),
+    /// Nobody knows whether WeChat has it.
+    Ask(Refund),
 }
 
 impl Payment {
@@ -78,14 +80,21 @@ impl Inner {
                     let fields = self.query_refund(registered, &number).await?;
                     return Ok(with_numbers(fields, &refund));
                 }
-                Step::Ask { refund, is_unclear } => {
+                Step::New(known) => {
+                    let fresh = self.new_refund(&till, id, order.as_ref(), asked)?;
+                    let refund = Refund { created_at: known.created_at, revision: known.revision, ..fresh };
+                    if self.write_asked(&refund, "refund asked again").await? {
+                        return self.ask_refund(&till, Refund { revision: refund.revision + 1, ..refund }).await;
+                    }
+                }
+                Step::Ask(refund) => {
                     let till = self.till(registered, Some(version_of(refund.version))).await?;
                     let taken = Refund { state: RefundState::Asking, updated_at: self.clock.now(), ..refund };
                     if !self.write_asked(&taken, "refund asked again").await? {
                         continue;
                     }
                     let taken = Refund { revision: taken.revision + 1, ..taken };
-                    if is_unclear && let Some(found) = self.found(&till, &taken).await? {
+                    if let Some(found) = self.found(&till, &taken).await? {
                         return Ok(found);
                     }
                     return self.ask_refund(&till, taken).await;
@@ -173,6 +182,9 @@ impl Inner {
                 "the out_refund_no {number} belongs to a refund of another registration; choose another number"
             )));
         }
+        if known.state == RefundState::Refused {
+            return Ok(Step::New(known));
+        }
         let total = asked.total_fee.map_or(known.total_fee, |fee| i64::from(fee.fen()));
         let total = order.map_or(total, |order| order.total_fee);
         let refund_fee = asked.refund_fee.map_or(total, |fee| i64::from(fee.fen()));
@@ -187,8 +199,7 @@ impl Inner {
             RefundState::Asking if now < known.updated_at + ASKING && known.step == 0 => {
                 Err(PayError::Unclear("this refund is being asked for just now".to_owned()))
             }
-            RefundState::Asking => Ok(Step::Ask { refund: Refund { step: 0, ..known }, is_unclear: true }),
-            RefundState::Refused => Ok(Step::Ask { refund: Refund { step: 0, ..known }, is_unclear: false }),
+            RefundState::Asking => Ok(Step::Ask(Refund { step: 0, ..known })),
             _ => Ok(Step::Look(known)),
         }
     }

@@ -21,7 +21,7 @@ pub enum LinkProblem {
     /// It is not signed.
     #[error(
         "sign is missing: on a public server the link to an order is made by your own server, with timestamp and sign \
-         (HMAC-SHA256 of all parameters, with the api_key), so that no visitor chooses the price; see the README"
+         (HMAC-SHA256 of all parameters, with the api_key), so that no visitor chooses the price; see docs/payment"
     )]
     Unsigned,
     /// Its time is missing or no time.

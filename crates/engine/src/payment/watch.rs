@@ -200,7 +200,10 @@ impl Inner {
     fn is_over(&self, order: &Order) -> bool {
         let now = self.clock.now();
         let asked: Option<super::ask::OrderAsk> = serde_json::from_slice(&order.request).ok();
-        let expires_at = asked.and_then(|asked| wechat::pay::time::parse_compact(asked.others.get("time_expire")?));
+        let expires_at = asked.and_then(|asked| {
+            let text = asked.others.get("time_expire")?;
+            wechat::pay::time::parse_compact(text).or_else(|| wechat::pay::time::parse_rfc3339(text))
+        });
         expires_at.is_some_and(|at| now >= Timestamp::from_seconds(at) + AFTER_EXPIRY)
             || now >= order.created_at + Duration::from_secs(ORDER_LIFE)
     }

@@ -67,6 +67,15 @@ async fn a_merchant_in_migration_verifies_by_both() {
     assert!(fresh.bank.calls("/v3/certificates").await <= 1);
 }
 
+/// The public key is registered before WeChat's switch is started: answers are still signed by the certificate.
+#[tokio::test]
+async fn a_public_key_that_is_registered_early_does_no_harm() {
+    let shop = Shop::with(KeyMode::Certificate, Bank::v3_public_key, |flags: Flags| flags).await;
+    shop.paid(&[]).await;
+    shop.paid(&[]).await;
+    assert_eq!(shop.bank.calls("/v3/certificates").await, 1);
+}
+
 #[tokio::test]
 async fn a_wrong_key_is_named_and_nothing_is_stored() {
     let shop = Shop::v2().await;

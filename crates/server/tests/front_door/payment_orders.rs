@@ -236,9 +236,10 @@ async fn wechats_refusal_keeps_its_shape_and_its_words() {
         let json = answer.json();
         assert_eq!((&json["result_code"], &json["err_code"]), (&json!("FAIL"), &json!("NOAUTH")), "{json}");
         assert!(json["err_code_des"].as_str().is_some_and(|text| !text.is_empty()), "{json}");
-        // Nothing exists under this number, so it can be asked for again when the product is there.
+        // Nothing exists under this number, so it can be asked for again when the product is there, and otherwise.
         shop.bank.change(&json!({"trade_types": ["JSAPI", "NATIVE"]})).await;
-        shop.ordered(&[("out_trade_no", "refused-0001")]).await;
+        shop.ordered(&[("out_trade_no", "refused-0001"), ("fee", "7")]).await;
+        assert_eq!(shop.record("refused-0001").await["total_fee"], 7);
         assert_eq!(history(&shop.record("refused-0001").await), ["placed", "refused", "placed again", "answered"]);
     }
 }

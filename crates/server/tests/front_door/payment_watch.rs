@@ -90,7 +90,7 @@ async fn queries(shop: &Shop, number: &str) -> usize {
 #[tokio::test]
 async fn an_order_with_an_end_is_closed_after_it() {
     for shop in Shop::both().await {
-        let expires = store_time(&shop, 10 * 60);
+        let expires = beijing_time(10 * 60);
         let number = shop.ordered(&[("time_expire", &expires)]).await;
         shop.everybody_waits(Duration::from_secs(15 * 60)).await;
         eventually("it is closed", async || {
@@ -102,7 +102,7 @@ async fn an_order_with_an_end_is_closed_after_it() {
 }
 
 /// Beijing time, so many seconds from now.
-fn store_time(_shop: &Shop, seconds: i64) -> String {
+fn beijing_time(seconds: i64) -> String {
     use engine::clock::{Clock, SystemClock};
     wechat::pay::time::compact(SystemClock.now().as_seconds() + seconds)
 }
