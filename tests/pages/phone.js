@@ -1,4 +1,4 @@
-// What phone_login and phone_jssdk share: the sandbox's phone as a person uses it, in a real browser, accounts with their
+// What phone_login, phone_jssdk and phone_pay share: the sandbox's phone as a person uses it, in a real browser, accounts with their
 // registrations, and a site on another port. Not a program of its own.
 'use strict';
 const http = require('node:http');

@@ -64,8 +64,10 @@
     return element;
   }
 
-  /** What a picture on the page shows, as a data URL; nothing when it is another site's and the browser keeps it from the page. */
+  /** What a picture on the page shows, as a data URL; nothing before it is there, or when it is another site's and the browser keeps
+   * it from the page. */
   function pixels(image) {
+    if (!image.complete || !image.naturalWidth) return "";
     var canvas = document.createElement("canvas");
     var scale = Math.min(1, 1200 / Math.max(image.naturalWidth, image.naturalHeight, 1));
     canvas.width = Math.max(1, Math.round(image.naturalWidth * scale));

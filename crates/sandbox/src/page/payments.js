@@ -33,6 +33,8 @@ async function load() {
   if (!known || !sent) return;
   const lists = await Promise.all(known.merchants.map((merchant) => control("GET", `/sandbox/merchants/${merchant.mch_id}/orders?limit=${MOST}`)));
   merchants = known.merchants;
+  // After a reset numbers begin anew.
+  if (!merchants.length) cleared = { order: new Map(), notice: 0 };
   orders = lists.flatMap((list) => list?.orders ?? []);
   notices = new Map(sent.notifications.map((notice) => [notice.id, notice]));
   changed();

@@ -197,6 +197,24 @@ async fn every_printed_line_works(sandbox: &mut Process) {
     assert!(answers.iter().any(|answer| answer["key"] == "测试" && answer["api_key"].is_string()));
     let of_the_new_key = lines.iter().position(|line| line.contains("/app/测试/api")).unwrap();
     assert_eq!(token(of_the_new_key), token(2), "the account is the same");
+    assert!(answers.iter().any(|answer| answer["trade_state"] == "SUCCESS"), "{answers:?}");
+    let refund = lines.iter().position(|line| line.contains("/pay/refund?")).unwrap();
+    assert_eq!((&answers[refund]["out_refund_no"], &answers[refund]["refund_fee"]), (&"demo0001r".into(), &1.into()));
+    pays_over_both_versions(&out).await;
+}
+
+/// The demo merchant has what refunds over API v2 need as well: TLS, and a certificate.
+async fn pays_over_both_versions(out: &str) {
+    let url = |path: &str| {
+        let words = out.split_whitespace().map(|word| word.trim_matches('\''));
+        let found = words.filter(|word| word.contains(path)).map(|word| word.replace("/app/test/", "/app/v2/"));
+        found.map(|word| word.replace("demo0001", "demo0002")).next().unwrap_or_else(|| panic!("{path} in {out}"))
+    };
+    let order = typed(&format!("curl '{}'", url("/app/test/pay?"))).await;
+    assert!(order.contains("weixin://wxpay/bizpayurl"), "{order}");
+    typed(&format!("curl -X POST '{}'", url("/orders/demo0001/pay"))).await;
+    let refund = typed(&format!("curl '{}'", url("/pay/refund?"))).await;
+    assert!(refund.contains("\"refund_fee\":1") && refund.contains("\"return_msg\":\"OK\""), "{refund}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -239,6 +257,8 @@ async fn the_platform_alone_runs_without_a_proxy() {
     let address = rest.split_whitespace().next().unwrap();
     let platform = Caller::of(&format!("http://{address}"));
     assert_eq!(platform.get("/cgi-bin/token?grant_type=client_credential&appid=x&secret=y").await.errcode(), 40013);
+    let tls = platform.get("/sandbox/tls").await.json();
+    assert!(out.contains(tls["url"].as_str().unwrap()) && out.contains("/sandbox/ca.pem"), "{tls}: {out}");
     let refused = Program::new(&["sandbox", "--platform-listen", "0.0.0.0:0"]).run().await;
     assert!(refused.code != Some(0) && refused.err.contains("loopback"), "{}", refused.err);
 }
