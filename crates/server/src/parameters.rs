@@ -12,6 +12,9 @@ use crate::answer::Error;
 /// The largest body with parameters, in bytes: certificates of 64 KiB each must fit.
 const MAX_BODY: usize = 512 * 1024;
 
+/// The most parameters of one request: what looks for repeated ones compares each with all others.
+const MAX_PARAMETERS: usize = 500;
+
 /// The parameters of a request: those of the query, then those of the body. The values of one name keep their order.
 pub(crate) struct Parameters(pub(crate) Vec<(String, String)>);
 
@@ -30,9 +33,21 @@ impl Parameters {
     /// # Errors
     /// When it is not percent-encoded UTF-8.
     pub(crate) fn of_query(query: Option<&str>) -> Result<Self, Error> {
-        pairs(query.unwrap_or_default().as_bytes())
-            .map(Self)
-            .ok_or_else(|| Error::BadParameters("the query is not percent-encoded UTF-8".to_owned()))
+        let parameters = pairs(query.unwrap_or_default().as_bytes()).map(Self);
+        parameters
+            .ok_or_else(|| Error::BadParameters("the query is not percent-encoded UTF-8".to_owned()))?
+            .refuse_too_many()
+    }
+}
+
+impl Parameters {
+    fn refuse_too_many(self) -> Result<Self, Error> {
+        if self.0.len() <= MAX_PARAMETERS {
+            return Ok(self);
+        }
+        Err(Error::BadParameters(format!(
+            "more than {MAX_PARAMETERS} parameters are given; no path here takes so many"
+        )))
     }
 }
 
@@ -46,7 +61,7 @@ impl<S: Send + Sync> FromRequest<S> for Parameters {
         if !body.is_empty() {
             parameters.0.extend(of_body(&body, body_type.as_deref())?);
         }
-        Ok(parameters)
+        parameters.refuse_too_many()
     }
 }
 

@@ -2,7 +2,7 @@
 //! merchant.
 //!
 //! Kept so that people can find out why a payment is not seen. Anybody can send them, so only the newest of each
-//! registration stay, and keeping one costs a bounded amount of work.
+//! registration and reason stay, and keeping one costs a bounded amount of work.
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -37,8 +37,8 @@ pub struct RefusedNotice {
 }
 
 impl Store {
-    /// Keeps a refused notification, and of those of its registration only the newest `at_most`; one that is older than
-    /// these is gone at once. After the bound was lowered it takes some calls until it is met. The same a second time
+    /// Keeps a refused notification, and of those of its registration with the same reason only the newest `at_most`; one
+    /// that is older than these is gone at once. So what anybody can send does not push out what only WeChat can. After the bound was lowered it takes some calls until it is met. The same a second time
     /// changes nothing.
     ///
     /// # Errors
@@ -54,6 +54,7 @@ impl Store {
                 .select_only()
                 .column(Column::Id)
                 .filter(Column::AppKey.eq(notice.app_key.as_bytes().to_vec()))
+                .filter(Column::Reason.eq(notice.reason.as_bytes().to_vec()))
                 .order_by_desc(Column::At)
                 .order_by_desc(Column::Id)
                 .offset(at_most)

@@ -188,8 +188,8 @@ fn new_number(now: Timestamp, random: &dyn Random) -> Result<OutTradeNo, AskProb
     OutTradeNo::parse(&number).map_err(|error| AskProblem::Parameter(error.to_string()))
 }
 
-struct Given<'a> {
-    pairs: &'a [(String, String)],
+pub(super) struct Given<'a> {
+    pub(super) pairs: &'a [(String, String)],
 }
 
 impl<'a> Given<'a> {
@@ -198,7 +198,7 @@ impl<'a> Given<'a> {
         value.filter(|value| !value.is_empty())
     }
 
-    fn refuse_repeated(&self) -> Result<(), AskProblem> {
+    pub(super) fn refuse_repeated(&self) -> Result<(), AskProblem> {
         for (place, (name, _)) in self.pairs.iter().enumerate() {
             if name != "call" && self.pairs.iter().take(place).any(|(earlier, _)| earlier == name) {
                 return Err(AskProblem::Parameter(format!("{} is given twice; give it once", shown(name))));
@@ -207,7 +207,7 @@ impl<'a> Given<'a> {
         Ok(())
     }
 
-    fn refuse_other(&self, name: &str, registered: Option<&str>) -> Result<(), AskProblem> {
+    pub(super) fn refuse_other(&self, name: &str, registered: Option<&str>) -> Result<(), AskProblem> {
         match self.value(name) {
             Some(given) if registered != Some(given) => Err(AskProblem::Parameter(format!(
                 "{name} is another than the registered one; leave it out, or use the registration that it belongs to"
@@ -295,7 +295,7 @@ impl<'a> Given<'a> {
 }
 
 /// A name that no parameter could have may be a piece of a value: it is not repeated.
-fn shown(name: &str) -> &str {
+pub(super) fn shown(name: &str) -> &str {
     let is_plain = name.len() <= 32 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     if is_plain { name } else { "a parameter" }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use store::{StoreError, Timestamp};
@@ -45,10 +45,9 @@ pub(super) enum CertificatesError {
 #[derive(Default)]
 pub(super) struct Certificates {
     known: Mutex<HashMap<String, Known>>,
-    /// Counts changes, so that merchants that were made with an older list are made again.
-    edition: AtomicU64,
-    /// One download at a time: they are rare.
-    downloading: tokio::sync::Mutex<()>,
+    editions: AtomicU64,
+    /// One download at a time for each merchant.
+    downloading: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 #[derive(Clone)]
@@ -58,11 +57,14 @@ struct Known {
     good_until: Timestamp,
     /// Before it WeChat is not asked again.
     not_before: Option<Timestamp>,
+    /// Another number for another list, so that merchants that were made with an older one are made again.
+    edition: u64,
 }
 
 impl Certificates {
-    pub(super) fn edition(&self) -> u64 {
-        self.edition.load(Ordering::Acquire)
+    /// The number of the list that is known of a merchant.
+    pub(super) fn edition(&self, mch_id: &str) -> u64 {
+        self.lock().get(mch_id).map_or(0, |known| known.edition)
     }
 
     /// What is in memory of a merchant's certificates, those that are over left out.
@@ -99,15 +101,25 @@ impl Certificates {
         not_before: Option<Timestamp>,
     ) {
         let mut known = self.lock();
-        let not_before = not_before.or_else(|| known.get(mch_id).and_then(|known| known.not_before));
-        known.insert(mch_id.to_owned(), Known { certificates, good_until, not_before });
-        self.edition.fetch_add(1, Ordering::AcqRel);
+        let before = known.get(mch_id);
+        let not_before = not_before.or_else(|| before.and_then(|before| before.not_before));
+        let serials = |list: &[PlatformCertificate]| list.iter().map(|one| one.serial().to_owned()).collect::<Vec<_>>();
+        let edition = match before.filter(|before| serials(&before.certificates) == serials(&certificates)) {
+            Some(before) => before.edition,
+            None => self.editions.fetch_add(1, Ordering::Relaxed) + 1,
+        };
+        known.insert(mch_id.to_owned(), Known { certificates, good_until, not_before, edition });
     }
 
     fn asked(&self, mch_id: &str, not_before: Timestamp) {
         let mut known = self.lock();
-        let fresh = || Known { certificates: Vec::new(), good_until: Timestamp::ZERO, not_before: None };
+        let fresh = || Known { certificates: Vec::new(), good_until: Timestamp::ZERO, not_before: None, edition: 0 };
         known.entry(mch_id.to_owned()).or_insert_with(fresh).not_before = Some(not_before);
+    }
+
+    fn turn(&self, mch_id: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.downloading.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry(mch_id.to_owned()).or_default())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {
@@ -136,14 +148,14 @@ impl Inner {
     /// Something names a serial number that is not known. True: by now there are other certificates than before.
     pub(super) async fn look_for_serial(&self, mch_id: &str, merchant: &v3::Merchant, serial: &str) -> bool {
         let is_certificate = serial.len() <= 64 && serial.bytes().all(|b| b.is_ascii_hexdigit());
-        let before = self.certificates.edition();
+        let before = self.certificates.edition(mch_id);
         if !is_certificate {
             return false;
         }
         if let Err(error) = self.download(mch_id, merchant).await {
             tracing::warn!(%error, mch_id, "a certificate is missing");
         }
-        self.certificates.edition() != before
+        self.certificates.edition(mch_id) != before
     }
 
     async fn load(&self, mch_id: &str) -> Result<(), StoreError> {
@@ -154,7 +166,8 @@ impl Inner {
     }
 
     async fn download(&self, mch_id: &str, merchant: &v3::Merchant) -> Result<(), CertificatesError> {
-        let _one = self.certificates.downloading.lock().await;
+        let turn = self.certificates.turn(mch_id);
+        let _one = turn.lock().await;
         let now = self.clock.now();
         if !self.certificates.may_ask(mch_id, now) {
             return Ok(());
@@ -177,7 +190,9 @@ impl Inner {
                 Ok(())
             }
             Err(Failed::None) => {
-                self.certificates.keep(mch_id, Vec::new(), now + NONE_FOR, not_before);
+                // Unsigned, so what is known stays until it ends.
+                let known = self.certificates.loaded(mch_id, now);
+                self.certificates.keep(mch_id, known, now + NONE_FOR, Some(now + NONE_FOR));
                 let what = "this merchant has none; register pay_key_id and pay_public_key (WeChat Pay's public key)";
                 Err(CertificatesError::NotDone(what.to_owned()))
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use store::{Order, OrderFilter, OrderId, OrderState};
-use wechat::pay::{Answer, Operation, OutTradeNo, PaymentNo};
+use wechat::pay::{Answer, Operation, OutTradeNo, PaymentNo, TradeState};
 
 use super::ask::AskProblem;
 use super::exchange::{Said, Till};
@@ -114,7 +114,8 @@ impl Inner {
                 Err(error) => Err(PayError::Conflict(error.to_string())),
             };
         }
-        let is_closed = answer.trade_state().is_some_and(|state| !state.is_open());
+        let state = answer.trade_state();
+        let is_closed = matches!(state, Some(TradeState::Closed | TradeState::Revoked | TradeState::PayError));
         if is_closed && matches!(order.state, OrderState::Placing | OrderState::Unpaid) {
             self.close_here(order, "WeChat Pay says so").await?;
         }

@@ -69,7 +69,7 @@ impl Inner {
 
     pub(super) fn merchants(&self, registered: &Registered) -> Arc<Merchants> {
         let mch_id = registered.app.settings.mch_id.as_deref().unwrap_or_default();
-        let edition = self.certificates.edition();
+        let edition = self.certificates.edition(mch_id);
         self.ready.of(registered, edition, &self.certificates.loaded(mch_id, self.clock.now()))
     }
 
@@ -89,6 +89,8 @@ impl Inner {
         make: impl Fn(&Merchant, &Stamp) -> Result<Call, Inexpressible>,
     ) -> Result<Said, PayError> {
         let mut said = Said::NotSent(String::new());
+        // After a "system error" it may have been done, whatever the next try is told.
+        let mut perhaps_done = false;
         for attempt in 0..TRIES {
             if attempt > 0 {
                 tokio::time::sleep(PAUSE * attempt).await;
@@ -102,12 +104,16 @@ impl Inner {
                 Said::Done(_) | Said::NotSent(_) => false,
             };
             if !again {
-                return Ok(said);
+                break;
             }
+            perhaps_done = true;
         }
         Ok(match said {
-            // "System error": it may have been done all the same.
-            Said::Refused(refusal) => Said::Unclear(refusal.to_string()),
+            Said::Refused(refusal) if refusal.retry() == Retry::Same => Said::Unclear(refusal.to_string()),
+            Said::Refused(refusal) if perhaps_done && !is_question(operation) && refusal.retry() != Retry::Query => {
+                Said::Unclear(refusal.to_string())
+            }
+            Said::NotSent(reason) if perhaps_done && !is_question(operation) => Said::Unclear(reason),
             said => said,
         })
     }

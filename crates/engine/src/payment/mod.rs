@@ -38,7 +38,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
 use store::{OrderEvent, OrderId, PayVersion, PlatformCertificateRow, StoreError, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use wechat::pay::credentials::PlatformCertificate;
 use wechat::pay::{Inexpressible, Merchant, Refusal, Stamp, Version};
 
@@ -69,6 +69,8 @@ struct Inner {
     records: Records,
     /// Counts what happened.
     events: AtomicU64,
+    /// Places for looks at orders and refunds.
+    looking: Arc<Semaphore>,
     /// Wakes the watch when something will be due soon.
     due: Notify,
 }
@@ -142,6 +144,7 @@ impl Payment {
             deliveries,
             records,
             events: AtomicU64::new(0),
+            looking: Arc::new(Semaphore::new(watch::LOOKING)),
             due: Notify::new(),
         });
         inner.metrics.add_collector(Box::new(expiry::Expiry::of(&inner)));

@@ -19,7 +19,7 @@ use super::{Inner, PayError, Payment};
 use crate::apps::Registered;
 use crate::messages::to_json;
 
-/// So many refused notifications of one registration are kept.
+/// So many refused notifications of one registration are kept for each reason.
 const KEPT_REFUSED: u64 = 200;
 
 /// So much of a refused notification is kept, in bytes. It is sealed or signed, but may name a payer.
@@ -181,11 +181,12 @@ impl Inner {
             tracing::debug!(key, "WeChat Pay tested whether its signature is verified");
             return;
         }
-        // Strangers can cause it too, so neither the log nor the table grows without end.
-        let Some(left_out) = registered.refusals.admit(self.clock.now()) else { return };
         if matches!(problem, NoticeProblem::Mismatch(_)) {
-            tracing::error!(key, %problem, left_out, "a verified notification of WeChat Pay does not fit and was refused");
+            // Signed by WeChat, so there are not many; forgeries must not drown them.
+            tracing::error!(key, %problem, "a verified notification of WeChat Pay does not fit and was refused");
         } else {
+            // Strangers can cause it, so neither the log nor the table grows without end.
+            let Some(left_out) = registered.refusals.admit(self.clock.now()) else { return };
             tracing::warn!(key, %problem, reason, client = %source.client, left_out, "a notification was refused");
         }
         let body = String::from_utf8_lossy(received.body.get(..EXCERPT).unwrap_or(received.body));

@@ -28,6 +28,9 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// How long a request waits for an order that somebody else is placing.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How often an answer is written down again when somebody else changed the row in between.
+const TRIES: u32 = 10;
+
 /// How long what WeChat answered can be used (WeChat Pay: prepay_id and code_url 2 hours, mweb_url 5 minutes), less a
 /// little, because the payer needs time as well.
 const GOOD_FOR: Duration = Duration::from_secs(110 * 60);
@@ -103,7 +106,7 @@ impl Inner {
                 Step::New(known) => {
                     // Nothing exists under this number: what is asked now counts, in the version that is preferred now.
                     let fresh = self.new_order(&till, id, asked)?;
-                    let order = Order { created_at: known.created_at, revision: known.revision, ..fresh };
+                    let order = Order { revision: known.revision, ..fresh };
                     if self.write(&order, "placed again", &json!({"total_fee": asked.total_fee})).await? {
                         return self
                             .send(&till, Order { revision: order.revision + 1, ..order }, Before::Nothing)
@@ -264,12 +267,15 @@ impl Inner {
                 }
                 match answer.trade_state() {
                     Some(TradeState::NotPay | TradeState::UserPaying | TradeState::Accept) => Ok(Looked::Open),
-                    _ => {
+                    Some(TradeState::Closed | TradeState::Revoked | TradeState::PayError) => {
                         self.close_here(order, "WeChat Pay says so").await?;
                         let number = &order.out_trade_no;
                         Ok(Looked::Over(PayError::Over(format!(
                             "the order {number} is closed; choose another out_trade_no"
                         ))))
+                    }
+                    Some(TradeState::Success | TradeState::Refund) | None => {
+                        Err(PayError::Unclear("WeChat Pay's answer does not say how the order stands".to_owned()))
                     }
                 }
             }
@@ -282,17 +288,26 @@ impl Inner {
     async fn placed(&self, till: &Till, order: Order, answer: Answer) -> Result<Placed, PayError> {
         let now = self.clock.now();
         let fields = in_one_shape(answer.fields, &order);
-        let order = Order {
-            state: OrderState::Unpaid,
-            answer: Some(to_json(&Kept { fields: fields.clone() })),
-            answered_at: Some(now),
-            updated_at: now,
-            due_at: watch::next_query(order.created_at, now),
-            ..order
-        };
-        if !self.write(&order, "answered", &json!({"trade_type": order.trade_type})).await? {
-            // Somebody changed it in between: a notification may be faster than the answer.
-            tracing::debug!(out_trade_no = order.out_trade_no, "an order changed while it was being placed");
+        let mut known = order;
+        for _ in 0..TRIES {
+            let order = Order {
+                state: OrderState::Unpaid,
+                answer: Some(to_json(&Kept { fields: fields.clone() })),
+                answered_at: Some(now),
+                updated_at: now,
+                due_at: watch::next_query(known.created_at, now).or(Some(now + watch::SOON)),
+                ..known
+            };
+            if self.write(&order, "answered", &json!({"trade_type": order.trade_type})).await? {
+                break;
+            }
+            // A notification may be faster than the answer; whatever else was faster knows less than the answer.
+            match self.store.order(order.id).await? {
+                Some(row) if matches!(row.state, OrderState::Placing | OrderState::Unpaid | OrderState::Refused) => {
+                    known = row;
+                }
+                _ => break,
+            }
         }
         self.metrics.order("placed");
         self.due.notify_one();
@@ -315,7 +330,7 @@ impl Inner {
         let (state, due_at) = match before {
             Before::Nothing => (OrderState::Refused, None),
             Before::Unclear => (OrderState::Placing, Some(now + watch::SOON)),
-            Before::Order => (OrderState::Unpaid, watch::next_query(order.created_at, now)),
+            Before::Order => (OrderState::Unpaid, watch::next_query(order.created_at, now).or(Some(now + watch::SOON))),
         };
         Order { state, due_at, step: 1, updated_at: now, ..order }
     }

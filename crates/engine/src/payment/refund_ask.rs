@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use store::Refund;
 use wechat::pay::{Fee, OutRefundNo, OutTradeNo, PaymentNo, RefundNo};
 
-use super::ask::{AskProblem, notify_url};
+use super::ask::{AskProblem, Given, notify_url, shown};
 use super::enquiries::payment_of;
 use crate::apps::Registered;
 use crate::apps::parameters::MAX_CALLS;
@@ -36,6 +36,10 @@ const OURS: [&str; 18] = [
     "transaction_id",
 ];
 
+/// What else WeChat's refund APIs take.
+const WECHATS: [&str; 7] =
+    ["device_info", "funds_account", "goods_detail", "refund_account", "refund_desc", "refund_fee_type", "sub_mch_id"];
+
 /// A refund as it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefundAsk {
@@ -48,6 +52,15 @@ pub struct RefundAsk {
     notify_url: String,
     others: BTreeMap<String, String>,
     calls: Vec<String>,
+}
+
+/// A misspelt `refund_fee` must not refund all of it.
+fn refuse_unknown(pairs: &[(String, String)]) -> Result<(), AskProblem> {
+    let is_known = |name: &str| OURS.contains(&name) || WECHATS.contains(&name);
+    match pairs.iter().find(|(name, _)| !is_known(name)) {
+        Some((name, _)) => Err(AskProblem::Parameter(format!("{} is no parameter of a refund", shown(name)))),
+        None => Ok(()),
+    }
 }
 
 /// What is written down of it.
@@ -70,6 +83,11 @@ impl RefundAsk {
         call_urls: &CallUrls,
         base: &str,
     ) -> Result<Self, AskProblem> {
+        let given = Given { pairs };
+        given.refuse_repeated()?;
+        given.refuse_other("appid", Some(registered.appid.as_str()))?;
+        given.refuse_other("mch_id", registered.app.settings.mch_id.as_deref())?;
+        refuse_unknown(pairs)?;
         let value = |name: &str| {
             let found = pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
             found.filter(|value| !value.is_empty())
@@ -82,8 +100,8 @@ impl RefundAsk {
             let fee = value(name).map(Fee::parse).transpose();
             fee.map_err(|error| wrong(format!("{name} {error}")))
         };
-        if value("appid").is_some_and(|appid| appid != registered.app.appid) {
-            return Err(wrong("appid is another than the registered one; leave it out".to_owned()));
+        if value("refund_fee").is_some() && value("fee").is_some() && value("refund_fee") != value("fee") {
+            return Err(wrong("refund_fee and fee are the same thing and differ; give one of them".to_owned()));
         }
         let named = |name: &'static str| pairs.iter().filter(move |(known, value)| known == name && !value.is_empty());
         let mut calls: Vec<&str> = named("call").map(|(_, value)| value.as_str()).take(MAX_CALLS + 1).collect();

@@ -10,7 +10,7 @@ use wechat::pay::{Answer, Notice, RefundStatus};
 use super::Inner;
 use super::news::{About, news_body, news_id};
 use super::refund_ask::StoredRefund;
-use super::settling::{NotSettled, Settled, Source, TRIES, calls_of};
+use super::settling::{NotSettled, Settled, Source, TRIES};
 use crate::apps::Registered;
 
 /// A refund of which WeChat says how it stands. Verified.
@@ -141,7 +141,7 @@ impl Inner {
         let event_type = event_type_of(said.status);
         let name = said.status.as_str();
         let message_id = news_id(refund.created_at, &["refund", name, &refund.mch_id, &refund.out_refund_no]);
-        let calls = refund_calls(&refund, order.as_ref(), registered);
+        let calls = self.refund_calls(&refund, order.as_ref(), registered).await?;
         let body = news_body(event_type, &said.fields, said.resource.as_ref());
         let openid = order.as_ref().map(|order| order.openid.clone()).unwrap_or_default();
         let about = About { id: message_id, key: &refund.app_key, appid: &refund.appid, openid: &openid };
@@ -160,6 +160,20 @@ impl Inner {
             tracing::info!(key, out_refund_no = number, status = name, "a refund is decided");
         }
         Ok(true)
+    }
+
+    async fn refund_calls(
+        &self,
+        refund: &Refund,
+        order: Option<&Order>,
+        registered: &Registered,
+    ) -> Result<Vec<String>, StoreError> {
+        let asked: Option<StoredRefund> = serde_json::from_slice(&refund.request).ok();
+        match (asked, order) {
+            (Some(asked), _) if !asked.calls.is_empty() => Ok(asked.calls),
+            (_, Some(order)) => self.calls_of(order, registered).await,
+            (_, None) => self.pay_calls_of(&refund.app_key, registered).await,
+        }
     }
 
     /// A refund that the proxy did not ask for: somebody made it on the merchant platform.
@@ -214,15 +228,6 @@ fn refund_fits(refund: &Refund, said: &Refunded) -> Result<(), NotSettled> {
         return Err(NotSettled::Mismatch("the refund is told for another payment than it was asked for".to_owned()));
     }
     Ok(())
-}
-
-fn refund_calls(refund: &Refund, order: Option<&Order>, registered: &Registered) -> Vec<String> {
-    let asked: Option<StoredRefund> = serde_json::from_slice(&refund.request).ok();
-    match (asked, order) {
-        (Some(asked), _) if !asked.calls.is_empty() => asked.calls,
-        (_, Some(order)) => calls_of(order, registered),
-        (_, None) => registered.app.settings.pay_call.clone(),
-    }
 }
 
 /// WeChat's words for both versions.

@@ -7,19 +7,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use store::{Order, OrderId, OrderState, PaymentChange, Refund, RefundId, RefundState, StoreError};
-use wechat::pay::{Answer, Operation, OutRefundNo, PaymentNo, RefundNo, RefundStatus, Retry, Version};
+use store::{Order, OrderId, OrderState, PaymentChange, Refund, RefundId, RefundState, StoreError, Timestamp};
+use wechat::pay::{Answer, Operation, OutRefundNo, PaymentNo, RefundNo, RefundStatus, Refusal, Version};
 
 use super::ask::AskProblem;
 use super::enquiries::told;
 use super::exchange::{Said, Till};
 use super::refund_ask::{RefundAsk, StoredRefund};
-use super::refunded::{Refunded, refund_state};
+use super::refunded::Refunded;
 use super::watch::is_unknown;
 use super::{Inner, PayError, Payment, stored_version, version_of, watch};
 use crate::apps::Registered;
 use crate::apps::merchants::MerchantProblem;
 use crate::messages::to_json;
+
+/// How often something is tried again when somebody else changed the same refund in between.
+const TRIES: u32 = 10;
 
 /// Whoever is asking for a refund is done, or gone, after this time.
 const ASKING: Duration = Duration::from_secs(45);
@@ -66,7 +69,7 @@ impl Inner {
         let till = self.till(registered, None).await.unwrap_or(till);
         self.has_certificate(&till)?;
         let id = RefundId::of(till.merchant()?.mch_id(), asked.out_refund_no.as_str());
-        for _ in 0..5 {
+        for _ in 0..TRIES {
             let Some(known) = self.store.refund(id).await? else {
                 let refund = self.new_refund(&till, id, order.as_ref(), asked)?;
                 if self.write_asked(&refund, "refund asked").await? {
@@ -82,14 +85,16 @@ impl Inner {
                 }
                 Step::New(known) => {
                     let fresh = self.new_refund(&till, id, order.as_ref(), asked)?;
-                    let refund = Refund { created_at: known.created_at, revision: known.revision, ..fresh };
+                    let refund = Refund { revision: known.revision, ..fresh };
                     if self.write_asked(&refund, "refund asked again").await? {
                         return self.ask_refund(&till, Refund { revision: refund.revision + 1, ..refund }).await;
                     }
                 }
                 Step::Ask(refund) => {
                     let till = self.till(registered, Some(version_of(refund.version))).await?;
-                    let taken = Refund { state: RefundState::Asking, updated_at: self.clock.now(), ..refund };
+                    let now = self.clock.now();
+                    let due_at = Some(now + ASKING);
+                    let taken = Refund { state: RefundState::Asking, due_at, updated_at: now, ..refund };
                     if !self.write_asked(&taken, "refund asked again").await? {
                         continue;
                     }
@@ -222,20 +227,14 @@ impl Inner {
         let wechats = stored.into_refund(&refund)?;
         let said = self.ask(till, Operation::Refund, |merchant, stamp| merchant.refund(&wechats, stamp)).await?;
         let now = self.clock.now();
-        let numbers = json!({"out_refund_no": refund.out_refund_no});
         match said {
             Said::Done(answer) => self.accepted(till, refund, answer).await,
-            Said::Refused(refusal) if refusal.retry() == Retry::Later && refusal.code == "ORDER_NOT_READY" => {
-                let refund = Refund { state: RefundState::Refused, due_at: None, updated_at: now, ..refund };
-                self.write_refund_event(&refund, "refund refused", &json!({"code": refusal.said})).await?;
-                Err(PayError::Refused(refusal))
-            }
-            Said::Refused(refusal) => {
-                let refund = Refund { state: RefundState::Refused, due_at: None, updated_at: now, ..refund };
-                let detail = json!({"code": refusal.said, "message": refusal.message, "numbers": numbers});
-                self.write_refund_event(&refund, "refund refused", &detail).await?;
-                Err(PayError::Refused(refusal))
-            }
+            // Without a signature it means nothing by itself (API v2, `return_code`): it may have been done.
+            Said::Refused(refusal) if refusal.code == "FAIL" => match self.found(till, &refund).await {
+                Ok(Some(found)) => Ok(found),
+                _ => self.refund_refused(refund, refusal).await,
+            },
+            Said::Refused(refusal) => self.refund_refused(refund, refusal).await,
             Said::NotSent(reason) => {
                 let refund = Refund { state: RefundState::Refused, due_at: None, updated_at: now, ..refund };
                 self.write_refund_event(&refund, "refund not sent", &json!({"reason": reason})).await?;
@@ -254,26 +253,32 @@ impl Inner {
         }
     }
 
+    async fn refund_refused(&self, refund: Refund, refusal: Refusal) -> Result<Map<String, Value>, PayError> {
+        let now = self.clock.now();
+        let refund = Refund { state: RefundState::Refused, due_at: None, updated_at: now, ..refund };
+        let detail = json!({
+            "out_refund_no": refund.out_refund_no,
+            "code": refusal.said,
+            "message": refusal.message,
+        });
+        self.write_refund_event(&refund, "refund refused", &detail).await?;
+        Err(PayError::Refused(refusal))
+    }
+
     async fn accepted(&self, till: &Till, refund: Refund, answer: Answer) -> Result<Map<String, Value>, PayError> {
         let now = self.clock.now();
         let status = answer.refund_status().unwrap_or(RefundStatus::Processing);
-        let refund = Refund {
+        let accept = |refund: Refund| Refund {
             state: RefundState::Processing,
             refund_id: answer.text("refund_id").unwrap_or_default().to_owned(),
             transaction_id: answer.text("transaction_id").map_or(refund.transaction_id.clone(), str::to_owned),
             answer: Some(to_json(&answer.fields)),
             // Decided at once: asked about at once, so that it is told in the same way as all others.
-            due_at: if status == RefundStatus::Processing {
-                watch::next_refund_query(refund.created_at, now)
-            } else {
-                Some(now)
-            },
+            due_at: due_after(status, &refund, now),
             updated_at: now,
             ..refund
         };
-        let detail = json!({"out_refund_no": refund.out_refund_no, "refund_id": refund.refund_id});
-        // A notification may have been faster.
-        let _ = self.write_refund_event(&refund, "refund accepted", &detail).await?;
+        let refund = self.write_open(refund, "refund accepted", accept).await?;
         let key = &till.registered.app.key;
         tracing::info!(
             key,
@@ -285,6 +290,29 @@ impl Inner {
         Ok(with_numbers(told(answer), &refund))
     }
 
+    /// Writes down what is known of a refund that is not decided, also when somebody else changed it in between: a
+    /// notification may be faster, and knows more; whatever else was faster knows less.
+    async fn write_open(
+        &self,
+        refund: Refund,
+        kind: &str,
+        change: impl Fn(Refund) -> Refund,
+    ) -> Result<Refund, StoreError> {
+        let mut known = refund;
+        for _ in 0..TRIES {
+            let changed = change(known);
+            let detail = json!({"out_refund_no": changed.out_refund_no, "refund_id": changed.refund_id});
+            if self.write_refund_event(&changed, kind, &detail).await? {
+                return Ok(changed);
+            }
+            match self.store.refund(changed.id).await? {
+                Some(row) if !is_decided(row.state) => known = row,
+                _ => return Ok(changed),
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+
     /// What WeChat knows of a refund whose outcome is unknown; `None`: nothing, so it may be asked for.
     async fn found(&self, till: &Till, refund: &Refund) -> Result<Option<Map<String, Value>>, PayError> {
         let number = out_refund_no(refund)?;
@@ -294,16 +322,11 @@ impl Inner {
         match self.ask(till, Operation::QueryRefund, query).await? {
             Said::Done(answer) => {
                 let now = self.clock.now();
-                let state = Refunded::of_answer(&answer, refund).map(|said| refund_state(said.status));
+                let status = Refunded::of_answer(&answer, refund).map(|said| said.status);
                 // Its end is settled, and told, by the watch: one way for all.
-                let due_at = if state == Some(RefundState::Processing) {
-                    watch::next_refund_query(refund.created_at, now)
-                } else {
-                    Some(now)
-                };
-                let known = Refund { state: RefundState::Processing, due_at, updated_at: now, ..refund.clone() };
-                let detail = json!({"out_refund_no": refund.out_refund_no});
-                let _ = self.write_refund_event(&known, "refund found", &detail).await?;
+                let due_at = due_after(status.unwrap_or(RefundStatus::Change), refund, now);
+                let find = |known: Refund| Refund { state: RefundState::Processing, due_at, updated_at: now, ..known };
+                self.write_open(refund.clone(), "refund found", find).await?;
                 self.due.notify_one();
                 Ok(Some(with_numbers(told(answer), refund)))
             }
@@ -348,6 +371,18 @@ impl Inner {
         }
         Ok(told(answer))
     }
+}
+
+/// When a refund in this state is asked about next.
+fn due_after(status: RefundStatus, refund: &Refund, now: Timestamp) -> Option<Timestamp> {
+    match status {
+        RefundStatus::Processing => watch::next_refund_query(refund.created_at, now).or(Some(now + watch::SOON)),
+        _ => Some(now),
+    }
+}
+
+fn is_decided(state: RefundState) -> bool {
+    matches!(state, RefundState::Succeeded | RefundState::Closed | RefundState::Abnormal)
 }
 
 fn total_of(order: Option<&Order>, asked: &RefundAsk) -> Result<i64, PayError> {

@@ -154,7 +154,7 @@ impl Inner {
 
     async fn write_paid(&self, registered: &Registered, order: Order, paid: &Paid) -> Result<bool, NotSettled> {
         let now = self.clock.now();
-        let calls = calls_of(&order, registered);
+        let calls = self.calls_of(&order, registered).await?;
         let openid = if order.openid.is_empty() { paid.text("openid").to_owned() } else { order.openid.clone() };
         let message_id = news_id(order.created_at, &["paid", &order.mch_id, &order.out_trade_no]);
         let order = Order {
@@ -183,6 +183,25 @@ impl Inner {
         tracing::info!(key, out_trade_no = number, total_fee = paid.total_fee, source, "an order is paid");
         self.metrics.order("paid");
         Ok(true)
+    }
+
+    /// Who is told of a payment: whom the order names, else whom its own registration does. A notification may come by
+    /// way of another one of the same merchant.
+    pub(super) async fn calls_of(&self, order: &Order, registered: &Registered) -> Result<Vec<String>, StoreError> {
+        let asked: Option<OrderAsk> = serde_json::from_slice(&order.request).ok();
+        if let Some(asked) = asked.filter(|asked| !asked.calls.is_empty()) {
+            return Ok(asked.calls);
+        }
+        self.pay_calls_of(&order.app_key, registered).await
+    }
+
+    /// Whom the registration `key` names; `registered` may be it.
+    pub(super) async fn pay_calls_of(&self, key: &str, registered: &Registered) -> Result<Vec<String>, StoreError> {
+        if registered.app.key == key {
+            return Ok(registered.app.settings.pay_call.clone());
+        }
+        let own = self.directory.find(key, self.clock.now()).await?;
+        Ok(own.map(|own| own.app.settings.pay_call.clone()).unwrap_or_default())
     }
 
     /// An order that the proxy did not place, but whose notification comes here.
@@ -239,17 +258,6 @@ fn fits(order: &Order, paid: &Paid) -> Result<(), NotSettled> {
         return wrong(format!("{paid} fen were paid for an order of {asked} fen"));
     }
     Ok(())
-}
-
-/// Who is told of a payment: whom the order names, else whom the registration does.
-pub(super) fn calls_of(order: &Order, registered: &Registered) -> Vec<String> {
-    let asked: Option<OrderAsk> = serde_json::from_slice(&order.request).ok();
-    match asked {
-        Some(asked) if !asked.calls.is_empty() => asked.calls,
-        // Another registration of the same merchant is not told by mistake.
-        _ if order.app_key != registered.app.key => Vec::new(),
-        _ => registered.app.settings.pay_call.clone(),
-    }
 }
 
 /// The version in which WeChat is asked about an order.

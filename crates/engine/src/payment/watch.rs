@@ -19,8 +19,13 @@ use super::{Inner, PayError, Payment, settling, version_of};
 use crate::apps::Registered;
 use crate::foundation::{AFTER_FAILURE, until_stored};
 
-/// Orders and refunds that are asked about at once.
+/// Orders and refunds that are taken at once.
 const BATCH: u64 = 16;
+
+/// And that are asked about at the same time.
+pub(super) const LOOKING: usize = 64;
+
+const OTHER_MERCHANT: &str = "another merchant is registered by now";
 
 /// The longest sleep between two looks: what another node had before it died is found by then.
 const LONGEST_SLEEP: Duration = Duration::from_secs(2);
@@ -28,6 +33,18 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(100);
 
 /// An order whose outcome is unknown is asked about soon.
 pub(super) const SOON: Duration = Duration::from_secs(5);
+
+/// What WeChat does not know after this time never got there.
+const NEVER_CAME: Duration = Duration::from_secs(3 * 60);
+
+/// Before that, how long until the next look.
+const UNTIL_IT_COMES: Duration = Duration::from_secs(20);
+
+/// A refund that nobody knows the outcome of is never given up.
+const DAYLY: Duration = Duration::from_secs(24 * 3600);
+
+/// So many times it is written into an order's history that WeChat could not be asked.
+const TOLD_FAILURES: u32 = 40;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -118,7 +135,19 @@ impl Payment {
         }
     }
 
-    /// Asks about what is due now. Gives how long nothing else will be due.
+    /// A look runs by itself: one that is slow holds up no other.
+    fn look<F: Future<Output = ()> + Send + 'static>(&self, look: impl FnOnce(Arc<Inner>) -> F) {
+        let inner = Arc::clone(&self.0);
+        let place = Arc::clone(&inner.looking).try_acquire_owned().ok();
+        let looking = look(Arc::clone(&inner));
+        self.0.tasks.spawn(async move {
+            looking.await;
+            drop(place);
+            inner.due.notify_one();
+        });
+    }
+
+    /// Begins to ask about what is due now. Gives how long nothing else will be due.
     ///
     /// # Errors
     /// [`StoreError`] when the database does not answer.
@@ -130,12 +159,19 @@ impl Payment {
         if next > now {
             return Ok(next.since(now).clamp(SHORTEST_SLEEP, LONGEST_SLEEP));
         }
-        let orders = inner.store.claim_due_orders(inner.node, now, BATCH).await?;
-        let refunds = inner.store.claim_due_refunds(inner.node, now, BATCH).await?;
+        let free = u64::try_from(inner.looking.available_permits()).unwrap_or(0).min(BATCH);
+        if free == 0 {
+            return Ok(SHORTEST_SLEEP);
+        }
+        let orders = inner.store.claim_due_orders(inner.node, now, free).await?;
+        let refunds = inner.store.claim_due_refunds(inner.node, now, free).await?;
         let is_idle = orders.is_empty() && refunds.is_empty();
-        let orders = futures::future::join_all(orders.into_iter().map(|order| inner.look_at_order(order)));
-        let refunds = futures::future::join_all(refunds.into_iter().map(|refund| inner.look_at_refund(refund)));
-        futures::future::join(orders, refunds).await;
+        for order in orders {
+            self.look(|inner| async move { inner.look_at_order(order).await });
+        }
+        for refund in refunds {
+            self.look(|inner| async move { inner.look_at_refund(refund).await });
+        }
         inner.metrics.orders_undecided(inner.store.count_undecided_orders().await?);
         // What is due and in other hands is another node's.
         Ok(if is_idle { Duration::from_millis(500) } else { Duration::ZERO })
@@ -156,6 +192,9 @@ impl Inner {
 
     async fn ask_about_order(&self, registered: &Arc<Registered>, order: &Order) -> Result<Look, PayError> {
         let till = self.till(registered, Some(settling::version(order))).await?;
+        if till.merchant()?.mch_id() != order.mch_id {
+            return Ok(Look::Later(OTHER_MERCHANT.to_owned()));
+        }
         let payment = number_of(order)?;
         let query =
             self.ask(&till, Operation::Query, |merchant, stamp| Ok(merchant.query(&order.appid, &payment, stamp)));
@@ -186,8 +225,8 @@ impl Inner {
     /// Placed a moment ago it may still be on its way; later it never got there.
     fn unknown_at_wechat(&self, order: &Order) -> Look {
         let age = self.clock.now().since(order.updated_at);
-        if order.state == OrderState::Placing && age > Duration::from_secs(MINUTE) {
-            return Look::NeverPlaced;
+        if order.state == OrderState::Placing {
+            return if age > NEVER_CAME { Look::NeverPlaced } else { Look::NotYet };
         }
         if self.is_over(order) {
             Look::Closed("WeChat Pay does not know it".to_owned())
@@ -225,31 +264,34 @@ impl Inner {
 
     async fn after_look(&self, order: &Order, look: &Look) -> Result<bool, StoreError> {
         let now = self.clock.now();
+        if matches!(look, Look::NotYet) {
+            // Its age counts from when it was sent; whoever asks for it again sends it again.
+            let order = Order { due_at: Some(now + UNTIL_IT_COMES), ..order.clone() };
+            let change = PaymentChange { order: Some(&order), refund: None, events: &[], news: None };
+            return self.store.change_payment(&change).await;
+        }
         let (state, due_at, detail) = match look {
-            Look::Settled => return Ok(true),
+            Look::Settled | Look::NotYet => return Ok(true),
             Look::Closed(why) => return self.close_here(order, why).await,
             Look::Open(said) => (OrderState::Unpaid, next_query(order.created_at, now), json!({"trade_state": said})),
             Look::Later(reason) => (order.state, self.later(order), json!({"error": reason})),
             Look::Over(reason) => (order.state, None, json!({"given_up": reason})),
             Look::NeverPlaced => (OrderState::Refused, None, json!({"trade_state": "WeChat Pay never got it"})),
         };
-        // An order whose placing is unclear stays so until WeChat knows it: whoever asks again sends it again.
-        let state = if order.state == OrderState::Placing && matches!(look, Look::Open(said) if said == "not known") {
-            OrderState::Placing
-        } else {
-            state
-        };
         let order = Order { state, due_at, step: order.step.saturating_add(1), updated_at: now, ..order.clone() };
-        let events = [self.event(order.id, Source::Queried.kind(), &detail)];
+        let is_told = !matches!(look, Look::Later(_)) || order.step < TOLD_FAILURES;
+        let event = is_told.then(|| self.event(order.id, Source::Queried.kind(), &detail));
+        let events: Vec<_> = event.into_iter().collect();
         self.store
             .change_payment(&PaymentChange { order: Some(&order), refund: None, events: &events, news: None })
             .await
     }
 
-    /// WeChat could not be asked: again in a minute, or when it would have been due anyway.
+    /// WeChat could not be asked: again soon, the rarer the older the order is, or when it would have been due anyway.
     fn later(&self, order: &Order) -> Option<Timestamp> {
         let now = self.clock.now();
-        let soon = now + Duration::from_secs(MINUTE);
+        let pause = (now.since(order.created_at) / 8).clamp(Duration::from_secs(MINUTE), Duration::from_secs(HOUR));
+        let soon = now + pause;
         let due = next_query(order.created_at, now).map_or(soon, |due| due.min(soon));
         (now < order.created_at + Duration::from_secs(ORDER_LIFE + 7 * DAY)).then_some(due)
     }
@@ -267,6 +309,9 @@ impl Inner {
 
     async fn ask_about_refund(&self, registered: &Arc<Registered>, refund: &Refund) -> Result<Look, PayError> {
         let till = self.till(registered, Some(version_of(refund.version))).await?;
+        if till.merchant()?.mch_id() != refund.mch_id {
+            return Ok(Look::Later(OTHER_MERCHANT.to_owned()));
+        }
         let Ok(number) = OutRefundNo::parse(&refund.out_refund_no) else {
             return Ok(Look::Over("its number is none".into()));
         };
@@ -277,7 +322,9 @@ impl Inner {
         let answer = match self.ask(&till, Operation::QueryRefund, query).await? {
             Said::Done(answer) => answer,
             Said::Refused(refusal) if is_unknown(&refusal) && refund.state == RefundState::Asking => {
-                return Ok(Look::NeverPlaced);
+                // It may still be on its way; later it never got there.
+                let age = self.clock.now().since(refund.updated_at);
+                return Ok(if age > NEVER_CAME { Look::NeverPlaced } else { Look::NotYet });
             }
             Said::Refused(refusal) => return Ok(Look::Later(refusal.to_string())),
             Said::NotSent(reason) | Said::Unclear(reason) => return Ok(Look::Later(reason)),
@@ -298,15 +345,24 @@ impl Inner {
     async fn after_refund_look(&self, refund: &Refund, look: &Look) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let due = next_refund_query(refund.created_at, now);
+        if matches!(look, Look::NotYet) {
+            // Its age counts from when it was asked for.
+            let refund = Refund { due_at: Some(now + UNTIL_IT_COMES), ..refund.clone() };
+            let change = PaymentChange { order: None, refund: Some(&refund), events: &[], news: None };
+            return self.store.change_payment(&change).await;
+        }
+        let due = due.or(Some(now + DAYLY).filter(|_| refund.state == RefundState::Asking));
         let (state, due_at, detail) = match look {
-            Look::Settled => return Ok(true),
+            Look::Settled | Look::NotYet => return Ok(true),
             Look::Open(said) | Look::Closed(said) => (RefundState::Processing, due, json!({"refund_status": said})),
             Look::Later(reason) => (refund.state, due, json!({"error": reason})),
             Look::Over(reason) => (refund.state, None, json!({"given_up": reason})),
             Look::NeverPlaced => (RefundState::Refused, None, json!({"refund_status": "WeChat Pay never got it"})),
         };
         let refund = Refund { state, due_at, step: refund.step.saturating_add(1), updated_at: now, ..refund.clone() };
-        let events = [self.event(refund.order, "refund queried", &detail)];
+        let is_told = !matches!(look, Look::Later(_)) || refund.step < TOLD_FAILURES;
+        let event = is_told.then(|| self.event(refund.order, "refund queried", &detail));
+        let events: Vec<_> = event.into_iter().collect();
         self.store
             .change_payment(&PaymentChange { order: None, refund: Some(&refund), events: &events, news: None })
             .await
@@ -325,6 +381,8 @@ enum Look {
     Later(String),
     /// It is no use to go on.
     Over(String),
+    /// WeChat does not know it (yet).
+    NotYet,
     /// WeChat never got it.
     NeverPlaced,
 }

@@ -215,9 +215,9 @@ fn may_order(engine: &Engine, registered: &Registered, origin: &Origin, paramete
     if path.is_some_and(|path| engine.guard.would_admit_team(registered, &path, &caller, now)) {
         return Ok(());
     }
-    signed_link::check(&parameters.0, registered, now)?;
     // A link may be opened again and again, each time for another order.
     engine.guard.costly(origin.client, now)?;
+    signed_link::check(&parameters.0, registered, now)?;
     Ok(())
 }
 
@@ -263,7 +263,11 @@ impl From<PayError> for Error {
             PayError::NotSent(_) => Self::Unreachable { reason: text, retry_in: std::time::Duration::ZERO },
             PayError::Unclear(_) => Self::OutcomeUnknown(text),
             PayError::Unknown => Self::UnknownOrder,
-            PayError::Store(error) => error.into(),
+            // A visitor needs none of the driver's words.
+            PayError::Store(error) => {
+                tracing::error!(%error, "the database did not take a step of a payment");
+                Self::NotReady
+            }
         }
     }
 }

@@ -118,3 +118,18 @@ async fn notifications_need_nothing_but_their_signature() {
     assert_eq!(answer.status, 403, "{}", answer.text());
     assert_eq!(answer.json()["code"], "FAIL");
 }
+
+/// What anybody may send must not cost more than it is worth.
+#[tokio::test]
+async fn a_flood_of_parameters_is_refused_at_once() {
+    let shop = public().await;
+    let many: String = (0..60_000).map(|number| format!("a{number}&")).collect();
+    let body = format!("sign=A&timestamp=1&{many}");
+    let begin = std::time::Instant::now();
+    for path in ["/app/test/pay/js", "/app/test/pay/qrcode"] {
+        let form = Some("application/x-www-form-urlencoded");
+        let answer = shop.server.send(reqwest::Method::POST, path, form, body.clone().into()).await;
+        answer.is_refusal(400, -10003);
+    }
+    assert!(begin.elapsed() < crate::harness::server::AT_ONCE);
+}

@@ -109,6 +109,10 @@ async fn what_cannot_be_refunded_says_why() {
             &[("out_trade_no", number.as_str()), ("out_refund_no", "R1"), ("refund_fee", "0")],
             &[("out_trade_no", number.as_str()), ("out_refund_no", "R1"), ("refund_fee", "101")],
             &[("out_trade_no", number.as_str()), ("out_refund_no", "R1"), ("total_fee", "99")],
+            &[("out_trade_no", number.as_str()), ("out_refund_no", "R1"), ("refundFee", "1")],
+            &[("out_trade_no", number.as_str()), ("out_refund_no", "R1"), ("fee", "1"), ("refund_fee", "2")],
+            &[("out_trade_no", number.as_str()), ("out_refund_no", "R1"), ("out_refund_no", "R2")],
+            &[("out_trade_no", number.as_str()), ("out_refund_no", "R1"), ("mch_id", "1999999999")],
             &[("out_trade_no", "nobodys-order"), ("out_refund_no", "R1"), ("refund_fee", "1")],
         ] {
             let answer = refund(&shop, bad).await;
@@ -144,6 +148,28 @@ async fn a_lost_answer_is_no_second_refund() {
         assert_eq!(refunds(&shop).await.len(), 1);
         decided(&shop, &number, "R-lost", "SUCCESS", "REFUND.SUCCESS").await;
         assert_eq!(shop.all_news("REFUND.SUCCESS", &number).len(), 1);
+    }
+}
+
+/// Nobody knows whether WeChat has it: it is not given up soon, and the same number is looked up first.
+#[tokio::test]
+async fn a_refund_in_doubt_is_looked_for_and_asked_for_once_more() {
+    for (shop, path) in shops().await.into_iter().zip(["/secapi/pay/refund", "/v3/refund/domestic/refunds"]) {
+        shop.bank.change(&json!({"refund_settles_after": null})).await;
+        let number = shop.paid(&[]).await;
+        // WeChat never hears of it; and of what happened to it nothing is known either.
+        shop.bank.fault(&json!({"path": path, "drop": true})).await;
+        shop.bank.fault(&json!({"path": "/pay/refundquery", "drop": true, "times": 3})).await;
+        shop.bank.fault(&json!({"path": "/v3/refund/domestic/refunds/*", "drop": true, "times": 3})).await;
+        let asked = [("out_trade_no", number.as_str()), ("out_refund_no", "R-doubt")];
+        refund(&shop, &asked).await.is_refusal(504, -10032);
+        shop.everybody_waits(Duration::from_secs(30)).await;
+        eventually("it is still in doubt", async || shop.record(&number).await["refunds"][0]["state"] == "asking")
+            .await;
+        let accepted = refund(&shop, &asked).await;
+        assert_eq!(accepted.json()["refund_fee"], 100, "{}", accepted.text());
+        assert_eq!(refunds(&shop).await.len(), 1);
+        decided(&shop, &number, "R-doubt", "SUCCESS", "REFUND.SUCCESS").await;
     }
 }
 

@@ -82,6 +82,8 @@ pub(super) fn refused(operation: Operation, received: &Received<'_>) -> NotDone 
         // The one status that says enough by itself: not processed, too many requests.
         ("", 429) => ("FREQUENCY_LIMITED", "too many requests".to_owned()),
         ("", _) => return Doubt::Status(status).into(),
+        // A gateway's word, not the API's: what became of the request nobody knows.
+        (code, 500..) if !codes::is_known(code) => return Doubt::Status(status).into(),
         (code, _) => (code, message(&said)),
     };
     let refusal = Refusal {

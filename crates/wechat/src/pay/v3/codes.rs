@@ -5,6 +5,21 @@
 
 use crate::pay::Operation;
 
+/// Whether this code stands beside an HTTP status from 500 on in WeChat's own table.
+pub(super) fn is_known(code: &str) -> bool {
+    const OF_THE_SERVER: [&str; 8] = [
+        "SYSTEM_ERROR",
+        "SYSTEMERROR",
+        "SERVICE_UNAVAILABLE",
+        "BANK_ERROR",
+        "BANKERROR",
+        "BIZ_ERR_NEED_RETRY",
+        "OPENID_MISMATCH",
+        "INVALID_TRANSACTIONID",
+    ];
+    OF_THE_SERVER.contains(&code)
+}
+
 /// v2's `err_code` for a code of v3.
 pub(super) fn err_code(code: &str, operation: Operation) -> &str {
     match code {
