@@ -276,7 +276,9 @@ impl MerchantHolder {
     pub(crate) fn signer(&self, named: Option<&str>) -> Option<Signer<'_>> {
         let mode = self.settings.key_mode;
         match named {
-            Some(id) if id == self.public_key_id && mode != KeyMode::Certificate => Some(self.by_public_key()),
+            // Before the change to it was started, naming it is of no consequence.
+            Some(id) if id == self.public_key_id && mode == KeyMode::Certificate => Some(self.by_certificate()),
+            Some(id) if id == self.public_key_id => Some(self.by_public_key()),
             Some(id) if !self.listed().iter().any(|listed| listed.serial == id) => None,
             _ if mode == KeyMode::PublicKey => Some(self.by_public_key()),
             _ => Some(self.by_certificate()),
