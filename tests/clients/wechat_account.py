@@ -95,13 +95,17 @@ class App:
         return reply["Content"]
 
     def verify(self, request, attempt=1):
-        """That standardwebhooks believes a request, and that its headers say what they should."""
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        assert re.fullmatch("msg_[0-9a-f]{32}", headers["webhook-id"]), headers
-        assert headers["x-wechat-attempt"] == str(attempt), headers
-        secret = "whsec_" + base64.b64encode(self.api_key.encode()).decode()
-        Webhook(secret).verify(request.body, request.headers, json_parse=False)
-        return headers
+        return believed(request, self.api_key, attempt)
+
+
+def believed(request, api_key, attempt=1):
+    """The headers of a request to a backend: standardwebhooks believes it, and they say what they should."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    assert re.fullmatch("msg_[0-9a-f]{32}", headers["webhook-id"]), headers
+    assert headers["x-wechat-attempt"] == str(attempt), headers
+    secret = "whsec_" + base64.b64encode(api_key.encode()).decode()
+    Webhook(secret).verify(request.body, request.headers, json_parse=False)
+    return headers
 
 
 def send(url, body=None, content_type="text/plain", timeout=30):

@@ -1,4 +1,4 @@
-"""WeChat Pay as the sandbox plays it, for tests: a merchant with an account and a payer, and what its control API can do to them.
+"""WeChat Pay as the sandbox plays it, for tests: a merchant, an account, a payer, and what the control API can do.
 
 Used by the programs beside it. Needs SANDBOX_URL, a sandbox of the test's own: the clock is turned for everybody in it.
 """

@@ -1,7 +1,7 @@
 //! A merchant: who it is, its keys and certificate, and the keys that WeChat uses towards it.
 //!
-//! Made by [`NewMerchant`], by the embedding program or the control API; what the wish leaves open is made up. What
-//! must stay true: keys that are not given are made only when somebody needs them.
+//! Made by [`NewMerchant`], by the embedding program or the control API; what the wish leaves open is made up. What must
+//! stay true: keys that are not given are made only when somebody needs them.
 
 use std::sync::{Arc, OnceLock};
 
@@ -276,7 +276,7 @@ impl MerchantHolder {
     pub(crate) fn signer(&self, named: Option<&str>) -> Option<Signer<'_>> {
         let mode = self.settings.key_mode;
         match named {
-            // Before the switch is started the name of the public key is ignored, and the certificate signs.
+            // Before the change to it was started, naming it is of no consequence.
             Some(id) if id == self.public_key_id && mode == KeyMode::Certificate => Some(self.by_certificate()),
             Some(id) if id == self.public_key_id => Some(self.by_public_key()),
             Some(id) if !self.listed().iter().any(|listed| listed.serial == id) => None,

@@ -74,8 +74,6 @@ async fn requests_are_checked_in_wechats_order() {
 
     let answer = shop.send_v3("POST", target, &body, Some(&"B".repeat(40))).await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("PARAM_ERROR")));
-    let answer = shop.send_v3("POST", target, &body, Some(&shop.merchant.public_key_id)).await;
-    assert_eq!(answer.status, 400, "a merchant with certificates alone has no public key");
     assert_eq!(send(headers, &body).await.status, 200);
 }
 
@@ -153,6 +151,17 @@ async fn certificates_are_listed_rotated_and_replaced_by_the_public_key() {
     let (status, none) = shop.get_v3("/v3/certificates").await;
     assert_eq!((status, &none["code"]), (404, &json!("RESOURCE_NOT_EXISTS")));
     assert!(none["message"].as_str().unwrap().starts_with("无可用的平台证书"));
+}
+
+#[tokio::test]
+async fn who_names_the_public_key_too_early_gets_the_certificate() {
+    let sandbox = Sandbox::start().await;
+    let shop = Shop::v3(&sandbox, Certificate).await;
+    let answer = shop.send_v3("GET", "/v3/certificates", "", Some(&shop.merchant.public_key_id)).await;
+    shop.check(&answer);
+    assert_eq!(answer.header("wechatpay-serial"), Some(shop.merchant.platform_serial.as_str()));
+    let unknown = shop.send_v3("GET", "/v3/certificates", "", Some("PUB_KEY_ID_0000000000000000000000000000")).await;
+    assert_eq!((unknown.status, &unknown.json()["code"]), (400, &json!("PARAM_ERROR")));
 }
 
 #[tokio::test]
