@@ -223,7 +223,8 @@ impl<'a> Given<'a> {
                 "fee and total_fee are the same thing and differ; give one of them".into(),
             ));
         }
-        Fee::parse(fee.or(total_fee).unwrap_or_default()).map_err(|error| AskProblem::Parameter(format!("fee {error}")))
+        Fee::parse(fee.or(total_fee).unwrap_or_default())
+            .map_err(|error| AskProblem::Parameter(format!("fee: {error}")))
     }
 
     /// Who names a payer means a payment inside WeChat; else it is the QR code, as in 2017.

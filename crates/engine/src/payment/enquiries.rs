@@ -27,7 +27,11 @@ impl Payment {
         payment: &PaymentNo,
     ) -> Result<Map<String, Value>, PayError> {
         let (till, order) = self.0.order_of(registered, payment).await?;
-        let answer = self.0.query_now(&till, order.as_ref(), payment).await?;
+        let mut answer = self.0.query_now(&till, order.as_ref(), payment).await?;
+        answer.fields.entry("return_msg").or_insert_with(|| "OK".into());
+        if let Some(order) = order {
+            answer.fields.entry("total_fee").or_insert_with(|| order.total_fee.into());
+        }
         Ok(told(answer))
     }
 
@@ -45,6 +49,9 @@ impl Payment {
         self.0.close(&till, order, number).await
     }
 }
+
+/// What WeChat Pay says when somebody is paying the order that is to be closed.
+const COLLISIONS: [&str; 4] = ["ORDERPAID", "USERPAYING", "FREQUENCY_LIMITED", "TRADE_STATE_ERROR"];
 
 /// The fields of an answer, and what v3 said.
 pub(super) fn told(answer: Answer) -> Map<String, Value> {
@@ -130,6 +137,7 @@ impl Inner {
         number: &OutTradeNo,
     ) -> Result<Map<String, Value>, PayError> {
         let payment = PaymentNo::OutTradeNo(number.clone());
+        let mut unclear = None;
         for _ in 0..2 {
             match self.query_now(till, order.as_ref(), &payment).await {
                 Ok(answer) => match answer.trade_state() {
@@ -139,7 +147,7 @@ impl Inner {
                             number.as_str()
                         )));
                     }
-                    Some(state) if !state.is_open() => return Ok(closed(till, number)),
+                    Some(state) if !state.is_open() => return self.closed(till, order, number).await,
                     _ => {}
                 },
                 // Never asked about a payment that WeChat does not know: closing such a number would use it up.
@@ -153,11 +161,15 @@ impl Inner {
                     return self.closed(till, order, number).await;
                 }
                 // Somebody is paying: look again.
-                Said::Refused(refusal) if matches!(refusal.code.as_str(), "ORDERPAID" | "USERPAYING") => {}
+                Said::Refused(refusal) if COLLISIONS.contains(&refusal.code.as_str()) => {}
                 Said::Refused(refusal) => return Err(PayError::Refused(refusal)),
                 Said::NotSent(reason) => return Err(PayError::NotSent(reason)),
-                Said::Unclear(reason) => return Err(PayError::Unclear(reason)),
+                // Perhaps it was done: look again.
+                Said::Unclear(reason) => unclear = Some(reason),
             }
+        }
+        if let Some(reason) = unclear {
+            return Err(PayError::Unclear(reason));
         }
         Err(PayError::Over(format!("somebody is paying the order {} just now; ask how it ends", number.as_str())))
     }

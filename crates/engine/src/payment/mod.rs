@@ -101,7 +101,7 @@ pub enum PayError {
     #[error("{0}")]
     Refused(Refusal),
     /// WeChat was not reached; nothing happened.
-    #[error("{0}; nothing was done, ask again")]
+    #[error("{0}; nothing was done")]
     NotSent(String),
     /// Whether it was done nobody knows.
     #[error(

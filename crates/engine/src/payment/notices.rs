@@ -103,8 +103,8 @@ impl Payment {
 #[must_use]
 pub fn version_of(received: &Received<'_>) -> Version {
     let is_signed = received.headers.signature.is_some() || received.headers.serial.is_some();
-    let is_xml = received.body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<');
-    if is_xml && !is_signed { Version::V2 } else { Version::V3 }
+    let is_json = received.body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    if is_json || is_signed { Version::V3 } else { Version::V2 }
 }
 
 type Refused = (NoticeProblem, Option<OrderId>);
@@ -117,7 +117,12 @@ impl Inner {
         received: &Received<'_>,
     ) -> Result<Settled, Refused> {
         let unopened = |problem: NoticeProblem| (problem, None);
-        let till = self.till(registered, Some(version_of(received))).await.map_err(|error| unopened(not_now(error)))?;
+        let till = match self.till(registered, Some(version_of(received))).await {
+            // What is of neither form is refused by the version that there is.
+            Err(PayError::Merchant(_)) => self.till(registered, None).await,
+            till => till,
+        };
+        let till = till.map_err(|error| unopened(not_now(error)))?;
         let notice = self.open(&till, kind, received).await.map_err(unopened)?;
         let order = OrderId::of(&notice.mch_id, &notice.out_trade_no);
         let settled = match kind {

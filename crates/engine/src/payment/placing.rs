@@ -19,8 +19,9 @@ use super::{Inner, PayError, Payment, settling, stored_version, watch};
 use crate::apps::Registered;
 use crate::messages::{from_json, to_json};
 
-/// Whoever is placing an order is done, or gone, after this time: three tries of ten seconds, and a query.
-const PLACING: Duration = Duration::from_secs(45);
+/// Whoever is placing an order is done, or gone, after this time: a call and a little. One who is still at it does no harm:
+/// both send the same.
+const PLACING: Duration = Duration::from_secs(12);
 
 /// Between two looks at an order that somebody else is placing.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
@@ -227,7 +228,11 @@ impl Inner {
         }
         for last in [false, true] {
             match self.ask(till, Operation::Order, |merchant, stamp| merchant.order(&wechats, stamp)).await? {
-                Said::Done(answer) => return self.placed(till, order, answer).await,
+                Said::Done(answer) => match unusable(&answer, &order) {
+                    None => return self.placed(till, order, answer).await,
+                    Some(_) if !last => before = Before::Unclear,
+                    Some(reason) => return self.unclear(order, reason.to_owned()).await,
+                },
                 Said::Refused(refusal) if refusal.retry() == Retry::Query => {
                     return Err(match self.look_first(till, &order).await {
                         Ok(Looked::Over(error)) => error,
@@ -295,7 +300,7 @@ impl Inner {
                 answer: Some(to_json(&Kept { fields: fields.clone() })),
                 answered_at: Some(now),
                 updated_at: now,
-                due_at: watch::next_query(known.created_at, now).or(Some(now + watch::SOON)),
+                due_at: self.next_look(&known).or(Some(now + watch::SOON)),
                 ..known
             };
             if self.write(&order, "answered", &json!({"trade_type": order.trade_type})).await? {
@@ -330,7 +335,7 @@ impl Inner {
         let (state, due_at) = match before {
             Before::Nothing => (OrderState::Refused, None),
             Before::Unclear => (OrderState::Placing, Some(now + watch::SOON)),
-            Before::Order => (OrderState::Unpaid, watch::next_query(order.created_at, now).or(Some(now + watch::SOON))),
+            Before::Order => (OrderState::Unpaid, self.next_look(&order).or(Some(now + watch::SOON))),
         };
         Order { state, due_at, step: 1, updated_at: now, ..order }
     }
@@ -362,4 +367,19 @@ impl Inner {
 pub(super) fn number_of(order: &Order) -> Result<PaymentNo, PayError> {
     let number = OutTradeNo::parse(&order.out_trade_no);
     Ok(PaymentNo::OutTradeNo(number.map_err(|error| AskProblem::Parameter(error.to_string()))?))
+}
+
+/// Why nobody can pay with this answer, or it is another order's.
+fn unusable(answer: &Answer, order: &Order) -> Option<&'static str> {
+    let needed = match order.trade_type.as_str() {
+        "NATIVE" => "code_url",
+        "MWEB" => "mweb_url",
+        _ => "prepay_id",
+    };
+    let is_other = |name: &str, own: &str| answer.text(name).is_some_and(|said| said != own);
+    if answer.text(needed).is_none() {
+        return Some("WeChat Pay's answer holds nothing to pay with");
+    }
+    (is_other("appid", &order.appid) || is_other("trade_type", &order.trade_type))
+        .then_some("WeChat Pay's answer is about another order")
 }

@@ -98,7 +98,7 @@ impl RefundAsk {
         })?;
         let fee = |name: &str| {
             let fee = value(name).map(Fee::parse).transpose();
-            fee.map_err(|error| wrong(format!("{name} {error}")))
+            fee.map_err(|error| wrong(format!("{name}: {error}")))
         };
         if value("refund_fee").is_some() && value("fee").is_some() && value("refund_fee") != value("fee") {
             return Err(wrong("refund_fee and fee are the same thing and differ; give one of them".to_owned()));

@@ -15,6 +15,7 @@ use crate::apps::Registered;
 
 /// A refund of which WeChat says how it stands. Verified.
 pub(super) struct Refunded {
+    pub(super) appid: Option<String>,
     pub(super) mch_id: String,
     pub(super) out_trade_no: String,
     pub(super) transaction_id: String,
@@ -33,6 +34,7 @@ impl Refunded {
     pub(super) fn of_notice(notice: Notice) -> Option<Self> {
         let of = |name: &str| notice.fields.get(name).and_then(Value::as_str);
         Some(Self {
+            appid: notice.appid.clone(),
             refund_id: of("refund_id").unwrap_or_default().to_owned(),
             refund_fee: notice.fields.get("refund_fee").and_then(Value::as_i64)?,
             status: RefundStatus::parse(of("refund_status")?)?,
@@ -55,6 +57,7 @@ impl Refunded {
         let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let fen = |name: &str| fields.get(name).and_then(Value::as_i64);
         Some(Self {
+            appid: None,
             mch_id: refund.mch_id.clone(),
             out_trade_no: text("out_trade_no"),
             transaction_id: text("transaction_id"),
@@ -103,6 +106,10 @@ impl Inner {
                 if refund.state == state && refund.due_at.is_none() {
                     return Ok(Settled::Before);
                 }
+                may_become(refund.state, state)?;
+            }
+            if let Some(order) = &order {
+                self.order_fits(order, said, known.as_ref()).await?;
             }
             let refund = match known {
                 Some(refund) => refund,
@@ -142,7 +149,9 @@ impl Inner {
         let name = said.status.as_str();
         let message_id = news_id(refund.created_at, &["refund", name, &refund.mch_id, &refund.out_refund_no]);
         let calls = self.refund_calls(&refund, order.as_ref(), registered).await?;
-        let body = news_body(event_type, &said.fields, said.resource.as_ref());
+        let mut fields = said.fields.clone();
+        fields.entry("appid").or_insert_with(|| refund.appid.clone().into());
+        let body = news_body(event_type, &fields, said.resource.as_ref());
         let openid = order.as_ref().map(|order| order.openid.clone()).unwrap_or_default();
         let about = About { id: message_id, key: &refund.app_key, appid: &refund.appid, openid: &openid };
         let news = is_final.then(|| self.news(&about, event_type, &calls, body, now));
@@ -160,6 +169,33 @@ impl Inner {
             tracing::info!(key, out_refund_no = number, status = name, "a refund is decided");
         }
         Ok(true)
+    }
+
+    /// What was not paid cannot go back, nor more than was paid.
+    async fn order_fits(&self, order: &Order, said: &Refunded, known: Option<&Refund>) -> Result<(), NotSettled> {
+        let wrong = |what: String| Err(NotSettled::Mismatch(what));
+        if said.appid.as_deref().is_some_and(|appid| appid != order.appid) {
+            return wrong("the refund belongs to another appid than the order".to_owned());
+        }
+        if !matches!(order.state, OrderState::Paid | OrderState::Refunded) {
+            return wrong(format!("a refund is told of the order {}, which is not paid", order.out_trade_no));
+        }
+        if said.total_fee != order.total_fee || said.transaction_id != order.transaction_id {
+            return wrong("the refund names another total or transaction than the order's".to_owned());
+        }
+        if known.is_some() {
+            return Ok(());
+        }
+        let all = self.store.refunds_of(order.id).await?;
+        let is_open = |refund: &&Refund| !matches!(refund.state, RefundState::Closed | RefundState::Refused);
+        if !said.refund_id.is_empty() && all.iter().any(|refund| refund.refund_id == said.refund_id) {
+            return wrong("the refund_id belongs to another refund".to_owned());
+        }
+        let gone: i64 = all.iter().filter(is_open).map(|refund| refund.refund_fee).sum();
+        if said.refund_fee < 1 || said.refund_fee > order.total_fee.saturating_sub(gone) {
+            return wrong(format!("a refund of {} fen is told, more than is left of the order", said.refund_fee));
+        }
+        Ok(())
     }
 
     async fn refund_calls(
@@ -186,9 +222,6 @@ impl Inner {
         let app = &registered.app;
         if order.is_none() && app.settings.pay_call.is_empty() {
             return Err(NotSettled::UnknownOrder(said.out_trade_no.clone()));
-        }
-        if order.is_some_and(|order| order.total_fee != said.total_fee) {
-            return Err(NotSettled::Mismatch("the refund names another total than the order's".to_owned()));
         }
         let now = self.clock.now();
         let is_v3 = said.resource.is_some();
@@ -218,12 +251,32 @@ impl Inner {
     }
 }
 
+/// What is decided stays so; only what the payer's bank refused may still be settled by a person.
+fn may_become(known: RefundState, said: RefundState) -> Result<(), NotSettled> {
+    match known {
+        RefundState::Succeeded | RefundState::Closed => {
+            Err(NotSettled::Mismatch("the refund is decided already, and ended in another way".to_owned()))
+        }
+        RefundState::Abnormal if said == RefundState::Processing => {
+            Err(NotSettled::Mismatch("the refund is decided already".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn refund_fits(refund: &Refund, said: &Refunded) -> Result<(), NotSettled> {
     if refund.refund_fee != said.refund_fee {
         let (known, said) = (refund.refund_fee, said.refund_fee);
         return Err(NotSettled::Mismatch(format!("a refund of {said} fen is told for one of {known} fen")));
     }
+    if refund.total_fee != said.total_fee {
+        let (known, said) = (refund.total_fee, said.total_fee);
+        return Err(NotSettled::Mismatch(format!("a total of {said} fen is told for an order of {known} fen")));
+    }
     let same = |known: &str, said: &str| known.is_empty() || said.is_empty() || known == said;
+    if !same(&refund.refund_id, &said.refund_id) {
+        return Err(NotSettled::Mismatch("another refund_id is told than WeChat Pay gave before".to_owned()));
+    }
     if !same(&refund.out_trade_no, &said.out_trade_no) || !same(&refund.transaction_id, &said.transaction_id) {
         return Err(NotSettled::Mismatch("the refund is told for another payment than it was asked for".to_owned()));
     }

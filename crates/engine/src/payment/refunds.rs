@@ -25,7 +25,14 @@ use crate::messages::to_json;
 const TRIES: u32 = 10;
 
 /// Whoever is asking for a refund is done, or gone, after this time.
-const ASKING: Duration = Duration::from_secs(45);
+const ASKING: Duration = Duration::from_secs(12);
+
+/// So many refunds of one order are told at once, as API v2 does.
+const MOST_REFUNDS: usize = 10;
+
+/// Between two looks at a refund that somebody else is asking for, and how long a request waits for that.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What to do about a refund that is known.
 enum Step {
@@ -35,6 +42,8 @@ enum Step {
     New(Refund),
     /// Nobody knows whether WeChat has it.
     Ask(Refund),
+    /// Somebody else is asking for it.
+    Wait,
 }
 
 impl Payment {
@@ -58,7 +67,12 @@ impl Payment {
         registered: &Arc<Registered>,
         number: &RefundNo,
     ) -> Result<Map<String, Value>, PayError> {
-        self.0.query_refund(registered, number).await
+        match number {
+            RefundNo::Payment(payment) if self.0.asks_by_v3(registered).await? => {
+                self.0.query_refunds_of(registered, payment).await
+            }
+            _ => self.0.query_refund(registered, number).await,
+        }
     }
 }
 
@@ -69,7 +83,8 @@ impl Inner {
         let till = self.till(registered, None).await.unwrap_or(till);
         self.has_certificate(&till)?;
         let id = RefundId::of(till.merchant()?.mch_id(), asked.out_refund_no.as_str());
-        for _ in 0..TRIES {
+        let give_up_at = self.clock.now() + PATIENCE;
+        loop {
             let Some(known) = self.store.refund(id).await? else {
                 let refund = self.new_refund(&till, id, order.as_ref(), asked)?;
                 if self.write_asked(&refund, "refund asked").await? {
@@ -78,6 +93,10 @@ impl Inner {
                 continue;
             };
             match self.refund_step(registered, order.as_ref(), asked, known)? {
+                Step::Wait if self.clock.now() >= give_up_at => {
+                    return Err(PayError::Unclear("the refund is still being asked for".to_owned()));
+                }
+                Step::Wait => tokio::time::sleep(BETWEEN_LOOKS).await,
                 Step::Look(refund) => {
                     let number = RefundNo::OutRefundNo(asked.out_refund_no.clone());
                     let fields = self.query_refund(registered, &number).await?;
@@ -106,7 +125,6 @@ impl Inner {
                 }
             }
         }
-        Err(PayError::Unclear("others keep asking for this refund at the same time".to_owned()))
     }
 
     /// v2 refunds go over TLS with the merchant's own certificate. A stand-in for WeChat that is reached without TLS
@@ -201,9 +219,7 @@ impl Inner {
         }
         let now = self.clock.now();
         match known.state {
-            RefundState::Asking if now < known.updated_at + ASKING && known.step == 0 => {
-                Err(PayError::Unclear("this refund is being asked for just now".to_owned()))
-            }
+            RefundState::Asking if now < known.updated_at + ASKING && known.step == 0 => Ok(Step::Wait),
             RefundState::Asking => Ok(Step::Ask(Refund { step: 0, ..known })),
             _ => Ok(Step::Look(known)),
         }
@@ -228,6 +244,9 @@ impl Inner {
         let said = self.ask(till, Operation::Refund, |merchant, stamp| merchant.refund(&wechats, stamp)).await?;
         let now = self.clock.now();
         match said {
+            Said::Done(answer) if is_about_another(&answer, &refund) => {
+                self.refund_unclear(refund, "WeChat Pay's answer is about another refund".to_owned()).await
+            }
             Said::Done(answer) => self.accepted(till, refund, answer).await,
             // Without a signature it means nothing by itself (API v2, `return_code`): it may have been done.
             Said::Refused(refusal) if refusal.code == "FAIL" => match self.found(till, &refund).await {
@@ -242,15 +261,19 @@ impl Inner {
             }
             Said::Unclear(reason) => match self.found(till, &refund).await {
                 Ok(Some(found)) => Ok(found),
-                _ => {
-                    let due_at = Some(now + watch::SOON);
-                    let refund = Refund { due_at, step: 1, updated_at: now, ..refund };
-                    self.write_refund_event(&refund, "refund unclear", &json!({"reason": reason})).await?;
-                    self.due.notify_one();
-                    Err(PayError::Unclear(reason))
-                }
+                _ => self.refund_unclear(refund, reason).await,
             },
         }
+    }
+
+    /// Nobody knows. The watch goes on asking; so may the caller, with the same number.
+    async fn refund_unclear(&self, refund: Refund, reason: String) -> Result<Map<String, Value>, PayError> {
+        let now = self.clock.now();
+        let refund = Refund { due_at: Some(now + watch::SOON), step: 1, updated_at: now, ..refund };
+        let detail = json!({"out_refund_no": refund.out_refund_no, "reason": reason});
+        self.write_refund_event(&refund, "refund unclear", &detail).await?;
+        self.due.notify_one();
+        Err(PayError::Unclear(reason))
     }
 
     async fn refund_refused(&self, refund: Refund, refusal: Refusal) -> Result<Map<String, Value>, PayError> {
@@ -336,6 +359,37 @@ impl Inner {
         }
     }
 
+    async fn asks_by_v3(&self, registered: &Arc<Registered>) -> Result<bool, PayError> {
+        Ok(self.till(registered, None).await?.version == Version::V3)
+    }
+
+    /// API v3 knows refunds by their own number only: those of an order are asked about one by one.
+    async fn query_refunds_of(
+        &self,
+        registered: &Arc<Registered>,
+        payment: &PaymentNo,
+    ) -> Result<Map<String, Value>, PayError> {
+        let (_, order) = self.order_of(registered, payment).await?;
+        let order = order.ok_or(PayError::Unknown)?;
+        let mut refunds = self.store.refunds_of(order.id).await?;
+        refunds.retain(|refund| refund.state != RefundState::Refused);
+        let mut all = Map::new();
+        for (place, refund) in refunds.iter().take(MOST_REFUNDS).enumerate() {
+            let one = Box::pin(self.query_refund(registered, &out_refund_no(refund)?)).await?;
+            for (name, value) in one {
+                match name.strip_suffix("_0") {
+                    Some(name) => _ = all.insert(format!("{name}_{place}"), value),
+                    None => _ = all.entry(name).or_insert(value),
+                }
+            }
+        }
+        if all.is_empty() {
+            return Err(PayError::Unknown);
+        }
+        all.insert("refund_count".to_owned(), refunds.len().min(MOST_REFUNDS).into());
+        Ok(all)
+    }
+
     async fn query_refund(
         &self,
         registered: &Arc<Registered>,
@@ -369,7 +423,9 @@ impl Inner {
             let settled = self.settle_refund(registered, &said).await;
             settled.map_err(|error| PayError::Conflict(error.to_string()))?;
         }
-        Ok(told(answer))
+        let mut fields = told(answer);
+        fields.entry("appid").or_insert_with(|| appid.into());
+        Ok(fields)
     }
 }
 
@@ -379,6 +435,11 @@ fn due_after(status: RefundStatus, refund: &Refund, now: Timestamp) -> Option<Ti
         RefundStatus::Processing => watch::next_refund_query(refund.created_at, now).or(Some(now + watch::SOON)),
         _ => Some(now),
     }
+}
+
+fn is_about_another(answer: &Answer, refund: &Refund) -> bool {
+    answer.text("out_refund_no").is_some_and(|said| said != refund.out_refund_no)
+        || answer.fen("refund_fee").is_some_and(|said| said != refund.refund_fee)
 }
 
 fn is_decided(state: RefundState) -> bool {
@@ -429,6 +490,7 @@ fn out_refund_no(refund: &Refund) -> Result<RefundNo, AskProblem> {
 /// name.
 fn with_numbers(mut fields: Map<String, Value>, refund: &Refund) -> Map<String, Value> {
     for (name, value) in [
+        ("appid", Value::from(refund.appid.as_str())),
         ("out_refund_no", Value::from(refund.out_refund_no.as_str())),
         ("refund_fee", refund.refund_fee.into()),
         ("total_fee", refund.total_fee.into()),

@@ -13,6 +13,9 @@ use super::news::{About, news_body, news_id};
 use super::{Inner, version_of};
 use crate::apps::Registered;
 
+/// What orders are in, unless they say otherwise.
+const CURRENCY: &str = "CNY";
+
 /// How often a change is tried again when another node changed the same order in between.
 pub(super) const TRIES: u32 = 20;
 
@@ -252,6 +255,11 @@ fn fits(order: &Order, paid: &Paid) -> Result<(), NotSettled> {
     }
     if paid.mch_id != order.mch_id || paid.out_trade_no != order.out_trade_no {
         return wrong("the payment belongs to another merchant or order".to_owned());
+    }
+    let asked: Option<OrderAsk> = serde_json::from_slice(&order.request).ok();
+    let currency = asked.and_then(|asked| asked.others.get("fee_type").cloned()).unwrap_or_else(|| CURRENCY.to_owned());
+    if !matches!(paid.text("fee_type"), "" | CURRENCY) && paid.text("fee_type") != currency {
+        return wrong(format!("{} was paid for an order in {currency}", paid.text("fee_type")));
     }
     if paid.total_fee != order.total_fee {
         let (paid, asked) = (paid.total_fee, order.total_fee);

@@ -204,13 +204,17 @@ impl Inner {
             Said::Refused(refusal) => return Ok(Look::Later(refusal.to_string())),
             Said::NotSent(reason) | Said::Unclear(reason) => return Ok(Look::Later(reason)),
         };
+        if answer.text("out_trade_no").is_some_and(|said| said != order.out_trade_no) {
+            return Ok(Look::Later("WeChat Pay's answer is about another order".to_owned()));
+        }
         if let Some(paid) = Paid::of_answer(&answer, &order.mch_id) {
             return Ok(match self.settle_paid(registered, &paid).await {
                 Ok(_) => Look::Settled,
                 Err(NotSettled::Store(error)) => return Err(error.into()),
+                // Perhaps the answer was meant for another question: it is asked again.
                 Err(error) => {
                     tracing::error!(key = order.app_key, out_trade_no = order.out_trade_no, %error, "a payment does not fit");
-                    Look::Over(error.to_string())
+                    Look::Later(error.to_string())
                 }
             });
         }
@@ -235,15 +239,17 @@ impl Inner {
         }
     }
 
+    /// When an order that can still be paid is asked about next: as WeChat recommends, and when its time is over.
+    pub(super) fn next_look(&self, order: &Order) -> Option<Timestamp> {
+        let now = self.clock.now();
+        let over = expires_at(order).map(|at| at + AFTER_EXPIRY).filter(|over| *over > now);
+        next_query(order.created_at, now).into_iter().chain(over).min()
+    }
+
     /// Whether nobody can pay it any more.
     fn is_over(&self, order: &Order) -> bool {
         let now = self.clock.now();
-        let asked: Option<super::ask::OrderAsk> = serde_json::from_slice(&order.request).ok();
-        let expires_at = asked.and_then(|asked| {
-            let text = asked.others.get("time_expire")?;
-            wechat::pay::time::parse_compact(text).or_else(|| wechat::pay::time::parse_rfc3339(text))
-        });
-        expires_at.is_some_and(|at| now >= Timestamp::from_seconds(at) + AFTER_EXPIRY)
+        expires_at(order).is_some_and(|at| now >= at + AFTER_EXPIRY)
             || now >= order.created_at + Duration::from_secs(ORDER_LIFE)
     }
 
@@ -273,7 +279,7 @@ impl Inner {
         let (state, due_at, detail) = match look {
             Look::Settled | Look::NotYet => return Ok(true),
             Look::Closed(why) => return self.close_here(order, why).await,
-            Look::Open(said) => (OrderState::Unpaid, next_query(order.created_at, now), json!({"trade_state": said})),
+            Look::Open(said) => (OrderState::Unpaid, self.next_look(order), json!({"trade_state": said})),
             Look::Later(reason) => (order.state, self.later(order), json!({"error": reason})),
             Look::Over(reason) => (order.state, None, json!({"given_up": reason})),
             Look::NeverPlaced => (OrderState::Refused, None, json!({"trade_state": "WeChat Pay never got it"})),
@@ -338,7 +344,7 @@ impl Inner {
         match self.settle_refund(registered, &said).await {
             Ok(_) => Ok(Look::Settled),
             Err(NotSettled::Store(error)) => Err(error.into()),
-            Err(error) => Ok(Look::Over(error.to_string())),
+            Err(error) => Ok(Look::Later(error.to_string())),
         }
     }
 
@@ -367,6 +373,14 @@ impl Inner {
             .change_payment(&PaymentChange { order: None, refund: Some(&refund), events: &events, news: None })
             .await
     }
+}
+
+/// The end that the team gave an order, if it did.
+fn expires_at(order: &Order) -> Option<Timestamp> {
+    let asked: super::ask::OrderAsk = serde_json::from_slice(&order.request).ok()?;
+    let text = asked.others.get("time_expire")?;
+    let seconds = wechat::pay::time::parse_compact(text).or_else(|| wechat::pay::time::parse_rfc3339(text));
+    seconds.map(Timestamp::from_seconds)
 }
 
 /// What a look brought.

@@ -80,7 +80,17 @@ async fn the_same_number_moves_money_once() {
         refund(&shop, &other).await.is_refusal(409, -10030);
         let second = [("out_trade_no", number.as_str()), ("out_refund_no", "R-2"), ("refund_fee", "10")];
         let at_once = (0..8).map(|_| refund(&shop, &second));
-        futures::future::join_all(at_once).await;
+        for answer in futures::future::join_all(at_once).await {
+            assert_eq!(answer.status, 200, "{}", answer.text());
+        }
+        let of_order = shop.server.get(&format!("/app/test/pay/refund/query?out_trade_no={number}")).await.json();
+        let numbers = [&of_order["out_refund_no_0"], &of_order["out_refund_no_1"]];
+        assert!(numbers.contains(&&json!("R-1")) && numbers.contains(&&json!("R-2")), "{of_order}");
+        assert_eq!(
+            (&of_order["refund_count"], &of_order["appid"]),
+            (&json!(2), &json!(shop.bank.account.appid)),
+            "{of_order}"
+        );
         let refunds = refunds(&shop).await;
         let fees: Vec<i64> = refunds
             .iter()
@@ -120,6 +130,65 @@ async fn what_cannot_be_refunded_says_why() {
         }
         assert!(refunds(&shop).await.is_empty());
     }
+}
+
+/// Even what is sealed with the merchant's own key must fit what is known of the order.
+#[tokio::test]
+async fn a_refund_that_does_not_fit_is_not_told() {
+    let [shop, _] = shops().await;
+    shop.bank.change(&json!({"refund_settles_after": null, "refund_gap": 0})).await;
+    let number = shop.paid(&[("fee", "100")]).await;
+    let unpaid = shop.ordered(&[]).await;
+    refund(&shop, &[("out_trade_no", number.as_str()), ("out_refund_no", "R-1"), ("refund_fee", "30")]).await;
+    decided(&shop, &number, "R-1", "SUCCESS", "REFUND.SUCCESS").await;
+    let transaction = shop.record(&number).await["transaction_id"].as_str().unwrap().to_owned();
+    let refund_id = shop.record(&number).await["refunds"][0]["refund_id"].as_str().unwrap().to_owned();
+    let told = shop.backend.calls(PAID);
+    for (order, refund_no, id, fee, total, status) in [
+        (&number, "R-1", refund_id.as_str(), "30", "100", "REFUNDCLOSE"),
+        (&number, "R-1", "5099", "30", "100", "CHANGE"),
+        (&number, "R-2", "5001", "71", "100", "SUCCESS"),
+        (&number, "R-2", "5001", "-5", "100", "SUCCESS"),
+        (&number, "R-2", "5001", "10", "99", "SUCCESS"),
+        (&number, "R-2", refund_id.as_str(), "10", "100", "SUCCESS"),
+        (&unpaid, "R-3", "5002", "10", "100", "SUCCESS"),
+    ] {
+        let answer = notified(&shop, &transaction, order, refund_no, id, fee, total, status).await;
+        assert!(answer.text().contains("FAIL"), "{refund_no} {fee} {status}: {}", answer.text());
+    }
+    assert_eq!(shop.backend.calls(PAID), told);
+    // One that the merchant platform made, and that fits.
+    let answer = notified(&shop, &transaction, &number, "R-2", "5001", "70", "100", "SUCCESS").await;
+    assert!(answer.text().contains("SUCCESS"), "{}", answer.text());
+    eventually("it is told", async || shop.backend.calls(PAID) > told).await;
+    assert_eq!(shop.record(&number).await["refunds"].as_array().unwrap().len(), 2);
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of a notification")]
+async fn notified(
+    shop: &Shop,
+    transaction: &str,
+    number: &str,
+    out_refund_no: &str,
+    refund_id: &str,
+    fee: &str,
+    total: &str,
+    status: &str,
+) -> Answer {
+    let plain = format!(
+        "<root><transaction_id>{transaction}</transaction_id><out_trade_no>{number}</out_trade_no>\
+         <out_refund_no>{out_refund_no}</out_refund_no><refund_id>{refund_id}</refund_id><refund_fee>{fee}</refund_fee>\
+         <settlement_refund_fee>{fee}</settlement_refund_fee><total_fee>{total}</total_fee>\
+         <refund_status>{status}</refund_status><success_time>2026-01-02 09:46:01</success_time></root>"
+    );
+    let sealed = wechat::pay::v2::seal(plain.as_bytes(), &shop.bank.merchant.v2_key);
+    let (appid, mch_id) = (&shop.bank.account.appid, &shop.bank.merchant.mch_id);
+    let body = format!(
+        "<xml><return_code>SUCCESS</return_code><appid>{appid}</appid><mch_id>{mch_id}</mch_id><nonce_str>x</nonce_str>\
+         <req_info>{sealed}</req_info></xml>"
+    );
+    let path = "/app/test/pay/refund/notify";
+    shop.server.send(reqwest::Method::POST, path, Some("text/xml"), body.into_bytes()).await
 }
 
 #[tokio::test]
