@@ -158,7 +158,13 @@ impl Inner {
         self.certificates.edition(mch_id) != before
     }
 
+    /// In turn with downloads: what was read before one must not take the place of what it brought.
     async fn load(&self, mch_id: &str) -> Result<(), StoreError> {
+        let turn = self.certificates.turn(mch_id);
+        let _one = turn.lock().await;
+        if self.certificates.is_loaded(mch_id) {
+            return Ok(());
+        }
         let rows = self.store.platform_certificates(mch_id).await?;
         let certificates = rows.iter().filter_map(|row| PlatformCertificate::parse(&row.pem).ok()).collect();
         self.certificates.keep(mch_id, certificates, Timestamp::ZERO, None);
