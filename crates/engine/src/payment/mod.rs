@@ -6,8 +6,9 @@
 //! * `placing`: from an order that is asked for to one that can be paid (`placed`);
 //! * `settling`, `refunded`: what WeChat says of an order or a refund becomes what is stored of it, and `news` for the
 //!   team;
-//! * `notices`: what WeChat Pay tells by itself; `watch`: what is asked when it tells nothing;
-//! * `enquiries`: query and close; `proof`: whether the keys are good; `refund_ask`, `refunds`: back to the payer;
+//! * `notices`: what WeChat Pay tells by itself; `watch`: what is asked when it tells nothing (`watch_schedule`);
+//! * `enquiries`: query and close; `proof`: whether the keys are good; `refund_ask`, `refunds`, `refund_queries`: back
+//!   to the payer;
 //! * [`records`]: orders and what became of them, to be read; `expiry`: when certificates end, for metrics.
 //!
 //! What must stay true: an order is on disk before WeChat hears of it; whatever WeChat says is verified before it changes
@@ -26,11 +27,13 @@ mod placing;
 mod proof;
 pub mod records;
 mod refund_ask;
+mod refund_queries;
 mod refunded;
 mod refunds;
 mod settling;
 pub mod signed_link;
 mod watch;
+mod watch_schedule;
 
 use std::ops::Deref;
 use std::sync::Arc;

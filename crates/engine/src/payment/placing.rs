@@ -19,8 +19,8 @@ use super::{Inner, PayError, Payment, settling, stored_version, watch};
 use crate::apps::Registered;
 use crate::messages::{from_json, to_json};
 
-/// Whoever is placing an order is done, or gone, after this time: a call and a little. One who is still at it does no harm:
-/// both send the same.
+/// Whoever is placing an order is done, or gone, after this time: a call and a little. One who is still at it does no
+/// harm: both send the same.
 const PLACING: Duration = Duration::from_secs(12);
 
 /// Between two looks at an order that somebody else is placing.

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use store::Refund;
+use store::{Order, OrderId, Refund};
 use wechat::pay::{Fee, OutRefundNo, OutTradeNo, PaymentNo, RefundNo};
 
+use super::PayError;
 use super::ask::{AskProblem, Given, notify_url, shown};
 use super::enquiries::payment_of;
 use crate::apps::Registered;
@@ -143,6 +144,46 @@ impl RefundAsk {
             hash.update(text);
         }
         hash.finalize().into()
+    }
+
+    /// What the order was about, in fen.
+    ///
+    /// # Errors
+    /// When it is not known, or another than is said.
+    pub(super) fn total(&self, order: Option<&Order>) -> Result<i64, PayError> {
+        let given = self.total_fee.map(|fee| i64::from(fee.fen()));
+        match (order, given) {
+            (Some(order), Some(given)) if given != order.total_fee => {
+                let total = order.total_fee;
+                Err(AskProblem::Parameter(format!(
+                    "total_fee is {given} fen, but the order was about {total}; leave it out"
+                ))
+                .into())
+            }
+            (Some(order), _) => Ok(order.total_fee),
+            (None, Some(given)) => Ok(given),
+            (None, None) => Err(AskProblem::Parameter(
+                "total_fee is missing: this payment was not placed here, so its total is not known".to_owned(),
+            )
+            .into()),
+        }
+    }
+
+    /// `out_trade_no` and `transaction_id`, as far as they are known.
+    pub(super) fn numbers(&self, order: Option<&Order>) -> (String, String) {
+        match (order, &self.payment) {
+            (Some(order), _) => (order.out_trade_no.clone(), order.transaction_id.clone()),
+            (None, PaymentNo::OutTradeNo(number)) => (number.as_str().to_owned(), String::new()),
+            (None, PaymentNo::TransactionId(id)) => (String::new(), id.clone()),
+        }
+    }
+
+    pub(super) fn order_id(&self, order: Option<&Order>, mch_id: &str) -> OrderId {
+        match (order, &self.payment) {
+            (Some(order), _) => order.id,
+            (None, PaymentNo::OutTradeNo(number)) => OrderId::of(mch_id, number.as_str()),
+            (None, PaymentNo::TransactionId(_)) => OrderId::UNKNOWN,
+        }
     }
 }
 

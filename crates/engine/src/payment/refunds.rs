@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use store::{Order, OrderId, OrderState, PaymentChange, Refund, RefundId, RefundState, StoreError, Timestamp};
-use wechat::pay::{Answer, Operation, OutRefundNo, PaymentNo, RefundNo, RefundStatus, Refusal, Version};
+use store::{Order, OrderState, PaymentChange, Refund, RefundId, RefundState, StoreError, Timestamp};
+use wechat::pay::{Answer, Operation, OutRefundNo, RefundNo, RefundStatus, Refusal, Version};
 
 use super::ask::AskProblem;
 use super::enquiries::told;
@@ -16,7 +16,7 @@ use super::exchange::{Said, Till};
 use super::refund_ask::{RefundAsk, StoredRefund};
 use super::refunded::Refunded;
 use super::watch::is_unknown;
-use super::{Inner, PayError, Payment, stored_version, version_of, watch};
+use super::{Inner, PayError, Payment, stored_version, version_of, watch, watch_schedule};
 use crate::apps::Registered;
 use crate::apps::merchants::MerchantProblem;
 use crate::messages::to_json;
@@ -26,9 +26,6 @@ const TRIES: u32 = 10;
 
 /// Whoever is asking for a refund is done, or gone, after this time.
 const ASKING: Duration = Duration::from_secs(12);
-
-/// So many refunds of one order are told at once, as API v2 does.
-const MOST_REFUNDS: usize = 10;
 
 /// Between two looks at a refund that somebody else is asking for, and how long a request waits for that.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
@@ -56,23 +53,6 @@ impl Payment {
         let (inner, registered) = (Arc::clone(&self.0), Arc::clone(registered));
         let refunding = self.0.tasks.spawn(async move { inner.refund(&registered, &asked).await });
         refunding.await.unwrap_or_else(|_| Err(PayError::Unclear("wechat-proxy is stopping".to_owned())))
-    }
-
-    /// How a refund stands, asked at WeChat now.
-    ///
-    /// # Errors
-    /// [`PayError`].
-    pub async fn query_refund(
-        &self,
-        registered: &Arc<Registered>,
-        number: &RefundNo,
-    ) -> Result<Map<String, Value>, PayError> {
-        match number {
-            RefundNo::Payment(payment) if self.0.asks_by_v3(registered).await? => {
-                self.0.query_refunds_of(registered, payment).await
-            }
-            _ => self.0.query_refund(registered, number).await,
-        }
     }
 }
 
@@ -156,17 +136,17 @@ impl Inner {
                 "the order {number} is not paid, as far as is known here; ask /pay/query first"
             )));
         }
-        let total = total_of(order, asked)?;
+        let total = asked.total(order)?;
         let refund_fee = asked.refund_fee.map_or(total, |fee| i64::from(fee.fen()));
         if refund_fee > total {
             let text = format!("refund_fee is {refund_fee} fen, more than the order's {total}");
             return Err(AskProblem::Parameter(text).into());
         }
         let merchant = till.merchant()?;
-        let (out_trade_no, transaction_id) = numbers(order, &asked.payment);
+        let (out_trade_no, transaction_id) = asked.numbers(order);
         let refund = Refund {
             id,
-            order: order_id(order, merchant.mch_id(), &asked.payment),
+            order: asked.order_id(order, merchant.mch_id()),
             app_key: app.key.clone(),
             appid: app.appid.clone(),
             mch_id: merchant.mch_id().to_owned(),
@@ -358,81 +338,14 @@ impl Inner {
             Said::NotSent(reason) | Said::Unclear(reason) => Err(PayError::Unclear(reason)),
         }
     }
-
-    async fn asks_by_v3(&self, registered: &Arc<Registered>) -> Result<bool, PayError> {
-        Ok(self.till(registered, None).await?.version == Version::V3)
-    }
-
-    /// API v3 knows refunds by their own number only: those of an order are asked about one by one.
-    async fn query_refunds_of(
-        &self,
-        registered: &Arc<Registered>,
-        payment: &PaymentNo,
-    ) -> Result<Map<String, Value>, PayError> {
-        let (_, order) = self.order_of(registered, payment).await?;
-        let order = order.ok_or(PayError::Unknown)?;
-        let mut refunds = self.store.refunds_of(order.id).await?;
-        refunds.retain(|refund| refund.state != RefundState::Refused);
-        let mut all = Map::new();
-        for (place, refund) in refunds.iter().take(MOST_REFUNDS).enumerate() {
-            let one = Box::pin(self.query_refund(registered, &out_refund_no(refund)?)).await?;
-            for (name, value) in one {
-                match name.strip_suffix("_0") {
-                    Some(name) => _ = all.insert(format!("{name}_{place}"), value),
-                    None => _ = all.entry(name).or_insert(value),
-                }
-            }
-        }
-        if all.is_empty() {
-            return Err(PayError::Unknown);
-        }
-        all.insert("refund_count".to_owned(), refunds.len().min(MOST_REFUNDS).into());
-        Ok(all)
-    }
-
-    async fn query_refund(
-        &self,
-        registered: &Arc<Registered>,
-        number: &RefundNo,
-    ) -> Result<Map<String, Value>, PayError> {
-        let till = self.till(registered, None).await?;
-        let mch_id = till.merchant()?.mch_id().to_owned();
-        let known = match number {
-            RefundNo::OutRefundNo(number) => self.store.refund(RefundId::of(&mch_id, number.as_str())).await?,
-            _ => None,
-        };
-        if known.as_ref().is_some_and(|refund| refund.app_key != registered.app.key) {
-            return Err(PayError::Unknown);
-        }
-        let version = known.as_ref().map(|refund| version_of(refund.version));
-        let till = self.till(registered, version).await.unwrap_or(till);
-        let appid = registered.app.appid.as_str();
-        let query =
-            self.ask(&till, Operation::QueryRefund, |merchant, stamp| merchant.query_refund(appid, number, stamp));
-        let answer = match query.await? {
-            Said::Done(answer) => answer,
-            Said::Refused(refusal) if is_unknown(&refusal) => return Err(PayError::Unknown),
-            Said::Refused(refusal) => return Err(PayError::Refused(refusal)),
-            Said::NotSent(reason) => return Err(PayError::NotSent(reason)),
-            Said::Unclear(reason) => return Err(PayError::Unclear(reason)),
-        };
-        if let Some(refund) = &known
-            && let Some(said) = Refunded::of_answer(&answer, refund)
-            && said.status != RefundStatus::Processing
-        {
-            let settled = self.settle_refund(registered, &said).await;
-            settled.map_err(|error| PayError::Conflict(error.to_string()))?;
-        }
-        let mut fields = told(answer);
-        fields.entry("appid").or_insert_with(|| appid.into());
-        Ok(fields)
-    }
 }
 
 /// When a refund in this state is asked about next.
 fn due_after(status: RefundStatus, refund: &Refund, now: Timestamp) -> Option<Timestamp> {
     match status {
-        RefundStatus::Processing => watch::next_refund_query(refund.created_at, now).or(Some(now + watch::SOON)),
+        RefundStatus::Processing => {
+            watch_schedule::next_refund_query(refund.created_at, now).or(Some(now + watch::SOON))
+        }
         _ => Some(now),
     }
 }
@@ -446,42 +359,7 @@ fn is_decided(state: RefundState) -> bool {
     matches!(state, RefundState::Succeeded | RefundState::Closed | RefundState::Abnormal)
 }
 
-fn total_of(order: Option<&Order>, asked: &RefundAsk) -> Result<i64, PayError> {
-    let given = asked.total_fee.map(|fee| i64::from(fee.fen()));
-    match (order, given) {
-        (Some(order), Some(given)) if given != order.total_fee => {
-            let total = order.total_fee;
-            Err(AskProblem::Parameter(format!(
-                "total_fee is {given} fen, but the order was about {total}; leave it out"
-            ))
-            .into())
-        }
-        (Some(order), _) => Ok(order.total_fee),
-        (None, Some(given)) => Ok(given),
-        (None, None) => Err(AskProblem::Parameter(
-            "total_fee is missing: this payment was not placed here, so its total is not known".to_owned(),
-        )
-        .into()),
-    }
-}
-
-fn numbers(order: Option<&Order>, payment: &PaymentNo) -> (String, String) {
-    match (order, payment) {
-        (Some(order), _) => (order.out_trade_no.clone(), order.transaction_id.clone()),
-        (None, PaymentNo::OutTradeNo(number)) => (number.as_str().to_owned(), String::new()),
-        (None, PaymentNo::TransactionId(id)) => (String::new(), id.clone()),
-    }
-}
-
-fn order_id(order: Option<&Order>, mch_id: &str, payment: &PaymentNo) -> OrderId {
-    match (order, payment) {
-        (Some(order), _) => order.id,
-        (None, PaymentNo::OutTradeNo(number)) => OrderId::of(mch_id, number.as_str()),
-        (None, PaymentNo::TransactionId(_)) => OrderId::UNKNOWN,
-    }
-}
-
-fn out_refund_no(refund: &Refund) -> Result<RefundNo, AskProblem> {
+pub(super) fn out_refund_no(refund: &Refund) -> Result<RefundNo, AskProblem> {
     let number = OutRefundNo::parse(&refund.out_refund_no);
     number.map(RefundNo::OutRefundNo).map_err(|error| AskProblem::Parameter(error.to_string()))
 }

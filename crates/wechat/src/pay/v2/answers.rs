@@ -29,14 +29,16 @@ impl Merchant {
             Some("FAIL") => return Err(refusal(&document, text(&document, "err_code"), "err_code_des").into()),
             _ => return Err(malformed("result_code")),
         }
-        let needed = match operation {
-            Operation::Order => "prepay_id",
-            Operation::Query => "trade_state",
-            Operation::Refund => "out_refund_no",
-            Operation::Close | Operation::QueryRefund => "result_code",
+        let needed: &[&str] = match operation {
+            Operation::Order => &["prepay_id", "code_url", "mweb_url"],
+            Operation::Query => &["trade_state"],
+            Operation::Refund => &["out_refund_no"],
+            Operation::Close | Operation::QueryRefund => &[],
         };
-        if text(&document, needed).is_none() {
-            return Err(malformed(needed));
+        if let [first, ..] = needed
+            && !needed.iter().any(|name| text(&document, name).is_some())
+        {
+            return Err(malformed(first));
         }
         let mut fields = Map::new();
         for (name, value) in pairs(&document) {
@@ -51,7 +53,8 @@ impl Merchant {
         if !verifies(pairs(document), sign, self.key()) {
             return Err(Doubt::BadSignature);
         }
-        let is_ours = text(document, "mch_id") == Some(self.mch_id());
+        // The key proves whose it is; a merchant that is named must be this one.
+        let is_ours = text(document, "mch_id").is_none_or(|said| said == self.mch_id());
         if is_ours { Ok(()) } else { Err(Doubt::OtherMerchant) }
     }
 }
