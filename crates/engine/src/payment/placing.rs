@@ -236,7 +236,8 @@ impl Inner {
                 Said::Refused(refusal) if refusal.retry() == Retry::Query => {
                     return Err(match self.look_first(till, &order).await {
                         Ok(Looked::Over(error)) => error,
-                        Ok(Looked::Open | Looked::Unknown) => return self.refused(order, refusal, Before::Order).await,
+                        Ok(Looked::Open) => return self.refused(order, refusal, Before::Order).await,
+                        Ok(Looked::Unknown) => return self.refused(order, refusal, Before::Nothing).await,
                         Err(_) => return self.unclear(order, refusal.to_string()).await,
                     });
                 }

@@ -42,7 +42,7 @@ const NEVER_CAME: Duration = Duration::from_secs(3 * 60);
 const UNTIL_IT_COMES: Duration = Duration::from_secs(20);
 
 /// A refund that nobody knows the outcome of is never given up.
-const DAYLY: Duration = Duration::from_secs(24 * 3600);
+const DAILY: Duration = Duration::from_secs(24 * 3600);
 
 /// So many times it is written into an order's history that WeChat could not be asked.
 const TOLD_FAILURES: u32 = 40;
@@ -290,7 +290,7 @@ impl Inner {
             let change = PaymentChange { order: None, refund: Some(&refund), events: &[], news: None };
             return self.store.change_payment(&change).await;
         }
-        let due = due.or(Some(now + DAYLY).filter(|_| refund.state == RefundState::Asking));
+        let due = due.or(Some(now + DAILY).filter(|_| refund.state == RefundState::Asking));
         let (state, due_at, detail) = match look {
             Look::Settled | Look::NotYet => return Ok(true),
             Look::Open(said) | Look::Closed(said) => (RefundState::Processing, due, json!({"refund_status": said})),
