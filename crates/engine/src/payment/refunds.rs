@@ -228,10 +228,12 @@ impl Inner {
                 self.refund_unclear(refund, "WeChat Pay's answer is about another refund".to_owned()).await
             }
             Said::Done(answer) => self.accepted(till, refund, answer).await,
-            // Without a signature it means nothing by itself (API v2, `return_code`): it may have been done.
+            // Without a signature it means nothing by itself (API v2, `return_code`): it may have been done. When the
+            // question is refused too, it is the merchant that WeChat does not serve (a wrong key, most often).
             Said::Refused(refusal) if refusal.code == "FAIL" => match self.found(till, &refund).await {
                 Ok(Some(found)) => Ok(found),
-                _ => self.refund_refused(refund, refusal).await,
+                Ok(None) | Err(PayError::Refused(_)) => self.refund_refused(refund, refusal).await,
+                Err(_) => self.refund_unclear(refund, refusal.to_string()).await,
             },
             Said::Refused(refusal) => self.refund_refused(refund, refusal).await,
             Said::NotSent(reason) => {

@@ -242,6 +242,25 @@ async fn a_refund_in_doubt_is_looked_for_and_asked_for_once_more() {
     }
 }
 
+/// v2's FAIL is not signed: the money may have moved. Only what WeChat then says of the refund counts.
+#[tokio::test]
+async fn an_unsigned_no_is_no_proof_that_nothing_was_refunded() {
+    let [shop, _] = shops().await;
+    shop.bank.change(&json!({"refund_settles_after": null})).await;
+    let number = shop.paid(&[]).await;
+    let fail = "<xml><return_code>FAIL</return_code><return_msg>BUSY</return_msg></xml>";
+    let refusing = json!({"path": "/secapi/pay/refund", "status": 200, "body": fail, "carry_out": true});
+    shop.bank.fault(&refusing).await;
+    shop.bank.fault(&json!({"path": "/pay/refundquery", "drop": true, "times": 3})).await;
+    let asked = [("out_trade_no", number.as_str()), ("out_refund_no", "R-fail")];
+    refund(&shop, &asked).await.is_refusal(504, -10032);
+    assert_eq!(refunds(&shop).await.len(), 1);
+    let found = refund(&shop, &asked).await;
+    assert_eq!((found.status, &found.json()["out_refund_no"]), (200, &json!("R-fail")), "{}", found.text());
+    assert_eq!(refunds(&shop).await.len(), 1);
+    decided(&shop, &number, "R-fail", "SUCCESS", "REFUND.SUCCESS").await;
+}
+
 #[tokio::test]
 async fn a_refund_by_v2_needs_the_merchants_certificate() {
     let shop = Shop::over_tls(KeyMode::Certificate, Bank::v2).await;
