@@ -3,6 +3,8 @@
 //! Sources: `getAccessToken`, `getStableAccessToken`, `getTicket` of the official account documents; `gettoken` of
 //! the WeCom documents. A [`Call`] carries secrets in its query or body, so its `Debug` shows neither.
 
+mod refusal;
+
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
@@ -10,6 +12,8 @@ use serde_json::{Map, Value, json};
 
 use crate::Appid;
 use crate::errcode::{ApiError, Errcode};
+
+pub use refusal::read_errcode;
 
 /// Longest access_token or ticket that is accepted, in bytes (the documents ask to reserve 512).
 pub const MAX_CREDENTIAL_LENGTH: usize = 2048;
@@ -210,12 +214,16 @@ pub(crate) fn successful_object(body: &[u8]) -> Result<Map<String, Value>, Answe
         None => 0,
         Some(code) => code.as_i64().ok_or(AnswerError::Malformed("errcode is no integer"))?,
     };
-    if errcode != 0 {
-        let errmsg = object.get("errmsg").and_then(Value::as_str).unwrap_or_default();
-        let errmsg = errmsg.chars().take(MAX_ERRMSG_LENGTH).collect();
-        return Err(ApiError { errcode: Errcode(errcode), errmsg }.into());
+    match refusal_of(errcode, object.get("errmsg").unwrap_or(&Value::Null)) {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(object),
     }
-    Ok(object)
+}
+
+/// What an `errcode` and its `errmsg` refuse: nothing if the code is 0. A text of any other type counts as none.
+fn refusal_of(errcode: i64, errmsg: &Value) -> Option<ApiError> {
+    let errmsg = errmsg.as_str().unwrap_or_default().chars().take(MAX_ERRMSG_LENGTH);
+    (errcode != 0).then(|| ApiError { errcode: Errcode(errcode), errmsg: errmsg.collect() })
 }
 
 fn issued(object: &Map<String, Value>, field: &'static str, is_good: fn(&str) -> bool) -> Result<Issued, AnswerError> {

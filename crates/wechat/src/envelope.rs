@@ -32,7 +32,7 @@ const LENGTH_LENGTH: usize = 4;
 const MAX_SHOWN_ID: usize = 64;
 
 /// WeChat's own base64, and what others make of it: without padding, or with spare bits that are not zero.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
         .with_decode_allow_trailing_bits(true)
@@ -152,7 +152,7 @@ impl Envelope {
         if blocks.decrypt_padded::<NoPadding>(&mut buffer).is_err() {
             return Err(EnvelopeError::Blocks(buffer.len()));
         }
-        let padding = padding_length(&buffer).ok_or(EnvelopeError::Padding)?;
+        let padding = padding_length(&buffer, PADDING_BLOCK).ok_or(EnvelopeError::Padding)?;
         buffer.truncate(buffer.len() - padding);
         let message = self.message_length(&buffer)?;
         buffer.drain(..RANDOM_LENGTH + LENGTH_LENGTH);
@@ -188,10 +188,7 @@ impl Envelope {
         if receive_id == self.receive_id.as_bytes() {
             return Ok(length);
         }
-        let found = String::from_utf8_lossy(receive_id);
-        let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-        let found = found.chars().take(MAX_SHOWN_ID).map(shown).collect();
-        Err(EnvelopeError::ReceiveId { expected: self.receive_id.to_string(), found })
+        Err(EnvelopeError::ReceiveId { expected: self.receive_id.to_string(), found: shown_id(receive_id) })
     }
 }
 
@@ -211,11 +208,17 @@ fn decode_base64(text: &str) -> Result<Vec<u8>, EnvelopeError> {
     decoded.map_err(|_| EnvelopeError::Base64)
 }
 
-/// The length of the padding at the end: 1 to 32 bytes, each of which is the length.
-fn padding_length(plain: &[u8]) -> Option<usize> {
+/// A foreign id, fit to stand in an error: shortened to 64 characters, without control characters.
+pub(crate) fn shown_id(id: &[u8]) -> String {
+    let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    String::from_utf8_lossy(id).chars().take(MAX_SHOWN_ID).map(shown).collect()
+}
+
+/// The length of the padding at the end: 1 to `block` bytes, each of which is the length.
+pub(crate) fn padding_length(plain: &[u8], block: usize) -> Option<usize> {
     let last = *plain.last()?;
     let length = usize::from(last);
     let start = plain.len().checked_sub(length)?;
     let whole = plain.get(start..)?.iter().all(|byte| *byte == last);
-    ((1..=PADDING_BLOCK).contains(&length) && whole).then_some(length)
+    ((1..=block).contains(&length) && whole).then_some(length)
 }

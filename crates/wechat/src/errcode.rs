@@ -3,6 +3,8 @@
 //! The classes follow the "global return codes" page of the official account documents and the error tables of the
 //! token pages (`getAccessToken`, `getStableAccessToken`) and of WeCom's `gettoken`.
 
+mod advice;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -64,104 +66,17 @@ impl Errcode {
         }
     }
 
+    /// True when a quota is used up, that of the day or that of the minute: only waiting helps.
+    #[must_use]
+    pub fn is_quota(self) -> bool {
+        matches!(self, Self::DAILY_QUOTA | Self::MINUTE_QUOTA)
+    }
+
     /// True when the code of a login is of no more use: invalid, used before, or too old. Nobody can repair it; the visitor
     /// has to go through WeChat's page again and brings a new one.
     #[must_use]
     pub fn is_spent_code(self) -> bool {
         matches!(self.0, 40029 | 40163 | 42003)
-    }
-
-    /// One sentence for the operator on what to do, for the codes that the proxy's own calls can meet.
-    #[must_use]
-    pub fn advice(self) -> Option<&'static str> {
-        self.account_advice().or_else(|| self.sending_advice()).or_else(|| self.login_advice())
-    }
-
-    /// About the account: secrets, addresses, quotas, rights.
-    fn account_advice(self) -> Option<&'static str> {
-        Some(match self.0 {
-            -1 => "WeChat is busy; wechat-proxy asks again by itself",
-            40001 | 40125 | 40091 => {
-                "the secret is wrong or was reset: copy it again from the account's console and register it"
-            }
-            40013 | 41002 => "no such account: compare the appid with the account's console, its case matters",
-            40164 | 60020 | 61004 => {
-                "add this machine's outgoing address to the IP allow list in the account's console"
-            }
-            40243 => "the AppSecret is frozen: unfreeze it in the account's console",
-            45009 => "the daily quota is used up: it is reset at midnight (UTC+8), or once by clear_quota",
-            45011 | 45033 => "too many calls in this minute; wechat-proxy asks again by itself",
-            48001 => "the account has no right to this API: see its permissions in the account's console",
-            50004 => "the token API is switched off for this account: see the account's console",
-            50007 => "the account is frozen: see the account's console",
-            89501 | 89503 => "an administrator of the account has to confirm this machine's address in WeChat",
-            89506 => "an administrator refused this machine's address twice: it is blocked for 24 hours",
-            89507 => "an administrator refused this machine's address: it is blocked for 1 hour",
-            _ => return None,
-        })
-    }
-
-    /// About a message that was sent to a user.
-    fn sending_advice(self) -> Option<&'static str> {
-        Some(match self.0 {
-            45015 => {
-                "WeChat allows no message to this user now: the user has not written, tapped or scanned lately, or no \
-                 longer follows; answer sooner, within WeChat's 5 seconds if possible"
-            }
-            45047 => {
-                "all messages that WeChat allows after one action of the user are used up: send fewer, or wait for the \
-                 user's next message"
-            }
-            43004 => "the user does not follow the account: only followers can be sent messages",
-            48002 => {
-                "the user has switched the account's messages off; in WeCom: a token of this kind may not call this API, \
-                 register the app's own secret"
-            }
-            40003 => "no such openid in this account: openids of one account mean nothing in another",
-            40007 => {
-                "no such media_id: temporary media end after 3 days and belong to one account; upload it again with the \
-                 token of this account"
-            }
-            40008 => {
-                "WeChat has no messages of this type for this account; mini programs take fewer than official accounts"
-            }
-            44004 => "the text is empty: send one that is not",
-            45002 => "the text is too long: WeChat takes 2,048 bytes in one message",
-            45008 => "too many articles: a customer-service message takes exactly one",
-            61451 => "a parameter of the customer-service message is invalid: see kf_account",
-            61452 => "no such customer-service agent: compare kf_account with the account's console",
-            40056 => "no such agentid for this secret: each WeCom app has its own pair, register those of one app",
-            81013 => {
-                "none of the recipients can get this: see whether the member is in the visible range of the WeCom app, in \
-                 its console"
-            }
-            _ => return None,
-        })
-    }
-
-    /// About a visitor who logs in ("web authorization" of official accounts, "OAuth" of WeCom).
-    fn login_advice(self) -> Option<&'static str> {
-        Some(match self.0 {
-            40029 => {
-                "the code of this login is unknown, too old, or of another account: open the link again; if it happens every \
-                 time, compare the appid of the link with the registered one"
-            }
-            40163 => {
-                "the code of this login was used before (the page was reloaded, or Back was pressed): open the link again"
-            }
-            42003 => "the code of this login is older than WeChat's 5 minutes: open the link again",
-            41008 => "there was no code in this login: open the link again, and see that nothing removes it on the way",
-            40226 => {
-                "WeChat counts this visitor as a high risk and lets nobody log in for him: only WeChat can change that"
-            }
-            50001 => {
-                "the visitor has not agreed, or the host of the page is not registered: ask for consent again; in WeCom, add \
-                 host and port to the app's trusted domain"
-            }
-            50002 => "WeChat has limited this visitor's account: only WeChat can change that",
-            84014 | 84015 => "the user_ticket of this login is invalid or older than 30 minutes: open the link again",
-            _ => return None,
-        })
     }
 }
 
@@ -211,6 +126,27 @@ mod tests {
         }
         for code in [40013, 40125, 40164, 45009, 48001, 987_654] {
             assert_eq!(Errcode(code).class(), ErrorClass::Permanent);
+        }
+    }
+
+    #[test]
+    fn used_up_quotas_are_told_from_other_refusals() {
+        for code in [45009, 45011] {
+            assert!(Errcode(code).is_quota(), "{code}");
+        }
+        for code in [0, -1, 45015, 45047, 48001] {
+            assert!(!Errcode(code).is_quota(), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_callers_of_any_api_meet_has_an_advice() {
+        let codes = [
+            40035, 40037, 40066, 40097, 41001, 41009, 43001, 43002, 43003, 43019, 43101, 44002, 47001, 47003, 48004,
+            48006, 61007, 87014,
+        ];
+        for code in codes {
+            assert!(Errcode(code).advice().is_some(), "{code}");
         }
     }
 

@@ -6,10 +6,12 @@
 //! * [`appid`]: the ids of accounts.
 //! * [`errcode`]: WeChat's error codes: what they mean, whether a retry helps, what a person can do.
 //! * [`calls`]: the API calls that the proxy makes itself: how to ask, how to read the answer.
+//! * [`api_path`]: the paths of the calls that others make through the proxy, in a form that reads in one way.
 //!
-//! Web pages that are opened in WeChat:
+//! Web pages and mini programs that are opened in WeChat:
 //!
 //! * [`login`]: who the visitor is: the addresses that a browser is sent to, the calls, the answers.
+//! * [`mini_program`]: the same for mini programs, and what WeChat seals for a user's session.
 //! * [`jssdk`], [`card`]: the signatures for WeChat's JavaScript API and for cards.
 //! * [`sign`]: how a backend sees that what a browser brings is genuine.
 //!
@@ -25,6 +27,7 @@
 //! * [`document`]: the tree that both formats share; [`xml`] and [`json`]: their readers and writers, and the conversion.
 //! * [`reply`]: the answer: read from what a backend says, written for WeChat at once or as customer-service messages.
 
+pub mod api_path;
 pub mod appid;
 pub mod callback;
 pub mod calls;
@@ -36,12 +39,14 @@ pub mod json;
 pub mod jssdk;
 pub mod login;
 pub mod message;
+pub mod mini_program;
 pub mod pay;
 pub mod reply;
 pub mod sign;
 pub mod signature;
 pub mod xml;
 
+pub use api_path::ApiPath;
 pub use appid::Appid;
 pub use document::Format;
 pub use errcode::{ApiError, Errcode};

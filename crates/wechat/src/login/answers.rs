@@ -102,7 +102,7 @@ pub fn read_member(body: &[u8]) -> Result<Member, AnswerError> {
 }
 
 /// The first id of these names that is there and not empty.
-fn id(object: &Map<String, Value>, names: &[&str]) -> Result<Option<String>, AnswerError> {
+pub(crate) fn id(object: &Map<String, Value>, names: &[&str]) -> Result<Option<String>, AnswerError> {
     let value = names.iter().filter_map(|name| object.get(*name)).find(|value| !is_absent(value));
     let Some(value) = value else { return Ok(None) };
     let usable = |text: &&str| text.len() <= MAX_ID_LENGTH && !text.chars().any(char::is_control);

@@ -14,6 +14,7 @@ mod names;
 mod urls;
 mod user_agent;
 
+pub(crate) use answers::id;
 pub use answers::{Exchanged, MAX_ID_LENGTH, Member, read_exchange, read_member, read_profile};
 pub use names::{Lang, Scope};
 pub use urls::{authorize_url, corp_sso_url, qrconnect_url};

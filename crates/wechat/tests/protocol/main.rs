@@ -2,6 +2,7 @@
 //! anything. One binary; each file is one subject.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod api_paths;
 mod callbacks;
 mod conversions;
 mod envelopes;
@@ -10,6 +11,7 @@ mod later;
 mod login_answers;
 mod login_links;
 mod messages;
+mod mini_programs;
 mod pay;
 mod replies;
 mod signs;
