@@ -81,6 +81,8 @@ pub struct Settings {
     pub agentid: Option<String>,
     /// Files that prove domains to WeChat, each `NAME:CONTENT`.
     pub verify: Vec<String>,
+    /// Virtual tokens made before this moment are refused; Unix milliseconds.
+    pub tokens_revoked_at: Option<i64>,
 }
 
 /// Which call fetches the account's `access_token`.

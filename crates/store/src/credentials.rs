@@ -3,16 +3,16 @@
 //! A credential is renewed under a lease: [`Store::claim_credential`] gives it to one owner for a while, whatever number
 //! of processes ask; the owner completes it with a value or a failure. A process that dies loses its lease when it ends.
 
+mod due;
+mod fingerprint;
 mod row;
-
-use std::collections::BTreeSet;
 
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait};
 use sea_orm::{QueryFilter, QueryOrder, QuerySelect, UpdateMany};
 use secrecy::{ExposeSecret, SecretString};
 
-use self::row::{credential_from, failure_json, place, text};
+use self::row::{credential_from, failure_json, place};
 use crate::apps::MAX_APPID_BYTES;
 use crate::changes::{Subject, announce};
 use crate::database::limited;
@@ -20,12 +20,13 @@ use crate::entities::credentials::{ActiveModel, Column, Entity};
 use crate::error::within;
 use crate::{Store, StoreError, Timestamp};
 
+pub use self::due::DueCredential;
+pub use self::fingerprint::fingerprint;
+
 /// The longest id of a credential, in bytes.
 pub const MAX_CREDENTIAL_ID_BYTES: usize = 320;
 /// The longest name of a lease's owner, in bytes.
 pub const MAX_OWNER_BYTES: usize = 128;
-/// Ids of one `mark_used` statement; databases bound the number of parameters.
-const IDS_AT_ONCE: usize = 500;
 
 /// A token or ticket with all that is known about it.
 #[derive(Clone, Debug)]
@@ -114,15 +115,6 @@ pub struct NewValue {
     pub forced_at: Option<Timestamp>,
 }
 
-/// A credential that somebody should renew now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DueCredential {
-    /// Its id.
-    pub id: String,
-    /// The account that it belongs to.
-    pub appid: String,
-}
-
 impl Store {
     /// One credential.
     ///
@@ -194,6 +186,7 @@ impl Store {
         let sealed = self.keyring.seal(place(id.as_bytes()), new.value.expose_secret().as_bytes())?;
         let outcome = ActiveModel {
             value: Set(Some(sealed)),
+            fingerprint: Set(Some(fingerprint(&new.value).to_vec())),
             issued_at: Set(Some(new.issued_at.as_millis())),
             expires_at: Set(Some(new.expires_at.as_millis())),
             forced_at: new.forced_at.map_or(sea_orm::NotSet, |at| Set(Some(at.as_millis()))),
@@ -290,62 +283,6 @@ impl Store {
                 announce_all(tx, &ids, now).await
             })
             .await
-    }
-
-    /// Up to `limit` credentials that are due at `now`, held by nobody and used since `used_since`, the most overdue
-    /// first.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn due_credentials(
-        &self,
-        now: Timestamp,
-        used_since: Timestamp,
-        limit: u64,
-    ) -> Result<Vec<DueCredential>, StoreError> {
-        let query = Entity::find()
-            .select_only()
-            .column(Column::Id)
-            .column(Column::Appid)
-            .filter(Column::DueAt.lte(now.as_millis()))
-            .filter(Column::UsedAt.gte(used_since.as_millis()))
-            .order_by_asc(Column::DueAt)
-            .limit(limit);
-        let rows: Vec<(Vec<u8>, Vec<u8>)> = limited(query.into_tuple().all(self.database.reader())).await?;
-        rows.into_iter().map(|(id, appid)| Ok(DueCredential { id: text(id)?, appid: text(appid)? })).collect()
-    }
-
-    /// When the next credential that was used since `used_since` becomes due, leases that end by then included.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn next_due(&self, used_since: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let query = Entity::find()
-            .select_only()
-            .column(Column::DueAt)
-            .filter(Column::UsedAt.gte(used_since.as_millis()))
-            .order_by_asc(Column::DueAt)
-            .limit(1);
-        let next: Option<i64> = limited(query.into_tuple().one(self.database.reader())).await?;
-        Ok(next.map(Timestamp::from_millis))
-    }
-
-    /// Records that credentials were asked for. Unknown ids do not matter; no change is announced.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn mark_used(&self, ids: &[impl AsRef<str> + Sync], now: Timestamp) -> Result<(), StoreError> {
-        // Sorted and without repetition, so that two nodes lock rows in the same order.
-        let ids: BTreeSet<&[u8]> = ids.iter().map(|id| id.as_ref().as_bytes()).collect();
-        let ids: Vec<Vec<u8>> = ids.into_iter().map(<[u8]>::to_vec).collect();
-        for some in ids.chunks(IDS_AT_ONCE) {
-            let update = &Entity::update_many()
-                .set(ActiveModel { used_at: Set(now.as_millis()), ..ActiveModel::default() })
-                .filter(Column::Id.is_in(some.iter().cloned()))
-                .filter(Column::UsedAt.lt(now.as_millis()));
-            self.database.write(|tx| async move { update.clone().exec(&*tx).await }).await?;
-        }
-        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@
 //! `\u0000`, and MySQL's text takes only what a server's default character set knows.
 #![expect(unreachable_pub, reason = "the derive of an entity makes public what stands beside it")]
 
+pub(crate) mod api_usage;
 mod payments;
 
 pub(crate) use payments::{order_events, orders, platform_certificates, refunds, refused_notices};
@@ -47,6 +48,8 @@ pub(crate) mod credentials {
         pub appid: Vec<u8>,
         /// Sealed.
         pub value: Option<Vec<u8>>,
+        /// Of the value: `credentials/fingerprint.rs`.
+        pub fingerprint: Option<Vec<u8>>,
         pub issued_at: Option<i64>,
         pub expires_at: Option<i64>,
         pub refresh_at: i64,

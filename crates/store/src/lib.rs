@@ -13,7 +13,7 @@
 //! | `entities`, `migrations` | the tables |
 //! | [`Store`] | opening: file, connections, migrations, master key; health |
 //! | [`App`] | registrations |
-//! | [`Credential`] | tokens and tickets, their leases and failures |
+//! | [`Credential`] | tokens and tickets, their leases and failures; found by [`fingerprint`] too |
 //! | [`Change`], [`ChangeReader`] | what other processes changed |
 //! | [`Journal`] | writes of many requests in one commit: messages, answers, deliveries |
 //! | [`Message`], [`Answer`] | WeChat's callbacks and what they were answered |
@@ -25,6 +25,7 @@
 //! | [`RefusedNotice`] | notifications of payments that were not believed |
 //! | [`PlatformCertificateRow`] | with what WeChat Pay signs |
 //! | `payment_retention` | forgetting payments that are long over |
+//! | [`ApiUse`] | how often which API of WeChat was called |
 //! | `logins` | round trips that are over, and tickets of visitors |
 //! | `sealed_token`, `token_keys` | what travels through a browser, sealed |
 //! | `nodes` | which processes are alive |
@@ -33,6 +34,7 @@
 //! What must stay true: a write to a registration or credential and the change row that announces it are one
 //! transaction, and no secret reaches a table, an error or a log unsealed.
 
+mod api_usage;
 mod apps;
 mod changes;
 mod credentials;
@@ -64,9 +66,12 @@ mod store;
 mod time;
 mod token_keys;
 
+pub use api_usage::{ApiUse, MAX_API_BYTES};
 pub use apps::{App, MAX_APPID_BYTES, MAX_KEY_BYTES, PayVersion, PreviousKey, Removed, Secrets, Settings, TokenMode};
 pub use changes::{CHANGE_OVERLAP, Change, ChangeReader, Subject};
-pub use credentials::{Credential, DueCredential, Failure, Lease, MAX_CREDENTIAL_ID_BYTES, MAX_OWNER_BYTES, NewValue};
+pub use credentials::{
+    Credential, DueCredential, Failure, Lease, MAX_CREDENTIAL_ID_BYTES, MAX_OWNER_BYTES, NewValue, fingerprint,
+};
 pub use database_url::DatabaseUrl;
 pub use deliveries::{Delivery, DeliveryState};
 pub use error::StoreError;

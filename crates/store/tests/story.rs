@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "a test says what it skips")]
 
+#[path = "story/api_usage.rs"]
+mod api_usage;
 #[path = "story/apps.rs"]
 mod apps;
 #[path = "story/changes.rs"]
@@ -40,6 +42,8 @@ mod platform_certificates;
 mod refunds;
 #[path = "story/refused_notices.rs"]
 mod refused_notices;
+#[path = "story/upgrades.rs"]
+mod upgrades;
 
 use engines::Engine;
 
@@ -79,6 +83,8 @@ async fn tell(engine: Engine) {
     Box::pin(tell_of_refunds(&engine)).await;
     Box::pin(tell_of_old_payments(&engine)).await;
     Box::pin(tell_of_what_wechat_pay_says(&engine)).await;
+    Box::pin(tell_of_calls_to_wechat(&engine)).await;
+    Box::pin(tell_of_upgrades(&engine)).await;
     engine.clean().await;
 }
 
@@ -109,6 +115,7 @@ async fn tell_of_credentials(engine: &Engine) {
     credentials::a_failure_keeps_the_value_and_stops_those_who_have_not_seen_it(&engine.fresh().await).await;
     credentials::what_is_due(&engine.fresh().await).await;
     credentials::clearing_and_forgetting(&engine.fresh().await).await;
+    credentials::a_credential_is_found_by_its_newest_value(&engine.fresh().await).await;
 }
 
 async fn tell_of_changes(engine: &Engine) {
@@ -205,4 +212,16 @@ async fn tell_of_what_wechat_pay_says(engine: &Engine) {
     refused_notices::a_flood_leaves_no_more_than_the_bound(&engine.fresh().await).await;
     platform_certificates::certificates_are_kept_until_they_are_over(&engine.fresh().await).await;
     platform_certificates::nodes_that_download_at_once_agree(&engine.fresh().await).await;
+}
+
+async fn tell_of_calls_to_wechat(engine: &Engine) {
+    api_usage::what_many_nodes_count_at_once_is_added_up(&engine.fresh().await).await;
+    api_usage::the_newest_day_comes_first_and_what_was_called_most(&engine.fresh().await).await;
+    api_usage::counts_that_do_not_fit_are_refused_together(&engine.fresh().await).await;
+    api_usage::old_days_are_forgotten(&engine.fresh().await).await;
+}
+
+async fn tell_of_upgrades(engine: &Engine) {
+    upgrades::a_database_from_before_the_counts_of_calls_is_upgraded(&engine.fresh().await).await;
+    upgrades::an_upgrade_that_ended_half_way_is_finished(&engine.fresh().await).await;
 }

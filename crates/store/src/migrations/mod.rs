@@ -8,6 +8,7 @@ mod m0001_apps_and_credentials;
 mod m0002_messages;
 mod m0003_logins;
 mod m0004_orders;
+mod m0005_api_usage;
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrations {
             Box::new(m0002_messages::Migration),
             Box::new(m0003_logins::Migration),
             Box::new(m0004_orders::Migration),
+            Box::new(m0005_api_usage::Migration),
         ]
     }
 }

@@ -93,6 +93,7 @@ pub(crate) async fn everything_comes_back_as_it_was_stored(fresh: &Fresh) {
             web_appid: Some("wxweb".into()),
             agentid: Some("1000002".into()),
             verify: vec!["MP_verify_a.txt:a".into(), "WW_verify_b.txt:b:c".into()],
+            tokens_revoked_at: Some(NOW.as_millis()),
         },
         secrets: Secrets {
             secret: SecretString::from("secret 🐼"),

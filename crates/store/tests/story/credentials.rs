@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use store::{DueCredential, Failure, Lease, NewValue, Store, StoreError, Timestamp};
+use store::{DueCredential, Failure, Lease, NewValue, Store, StoreError, Timestamp, fingerprint};
 
 use crate::engines::{Fresh, NOW, app};
 
@@ -190,4 +190,32 @@ pub(crate) async fn clearing_and_forgetting(fresh: &Fresh) {
     assert!(store.credential("failed").await.unwrap().is_none());
     assert!(!store.complete_credential("held", "b", &value("for nobody")).await.unwrap());
     assert!(store.credential("other's").await.unwrap().is_some());
+}
+
+pub(crate) async fn a_credential_is_found_by_its_newest_value(fresh: &Fresh) {
+    let (store, there) = (fresh.open().await, fresh.open().await);
+    let found = async |text: &str| there.credential_with_fingerprint(fingerprint(&text.into())).await.unwrap();
+    assert!(claim(&store, "token:wx1", "a", 0, NOW).await);
+    assert_eq!(found("").await, None, "a claim without a value");
+    assert!(store.complete_credential("token:wx1", "a", &value("first")).await.unwrap());
+    assert_eq!(found("first").await.as_deref(), Some("token:wx1"));
+
+    // A failure keeps the value, a renewal replaces it, and who lost the lease changes nothing.
+    assert!(claim(&store, "token:wx1", "a", 1, NOW).await);
+    assert!(store.fail_credential("token:wx1", "a", &failure(1, later(60))).await.unwrap());
+    assert_eq!(found("first").await.as_deref(), Some("token:wx1"));
+    assert!(claim(&store, "token:wx1", "a", 2, later(60)).await);
+    assert!(!store.complete_credential("token:wx1", "b", &value("loser's")).await.unwrap());
+    assert!(store.complete_credential("token:wx1", "a", &value("second")).await.unwrap());
+    assert_eq!((found("first").await, found("loser's").await), (None, None));
+    assert_eq!(found("second").await.as_deref(), Some("token:wx1"));
+
+    // Two with the same value: the first by its bytes. And none when the credential is gone.
+    assert!(claim(&store, "token:Wx1", "a", 0, NOW).await);
+    assert!(store.complete_credential("token:Wx1", "a", &value("second")).await.unwrap());
+    assert_eq!(found("second").await.as_deref(), Some("token:Wx1"));
+    for (id, version) in [("token:wx1", 3), ("token:Wx1", 1)] {
+        store.remove_credential(id, version, later(100)).await.unwrap();
+    }
+    assert_eq!(found("second").await, None);
 }
