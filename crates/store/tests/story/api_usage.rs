@@ -1,6 +1,5 @@
 //! Chapter fourteen: calls to WeChat are counted, by many nodes at once.
 
-use futures::future::join_all;
 use store::{ApiUse, MAX_API_BYTES, StoreError};
 
 use crate::engines::{Fresh, NOW};
@@ -14,7 +13,8 @@ pub(crate) async fn what_many_nodes_count_at_once_is_added_up(fresh: &Fresh) {
     let today = ApiUse::day_of(NOW);
     let places: Vec<(String, String)> =
         (0..10).flat_map(|key| (0..4).map(move |api| (format!("k{key}"), format!("/cgi-bin/{api}")))).collect();
-    let writers = (0..12_usize).map(|number| {
+    let mut writers = tokio::task::JoinSet::new();
+    for number in 0..12_usize {
         let store = nodes[number % 2].clone();
         let mut counts: Vec<ApiUse> = places.iter().map(|(key, api)| used(today, key, api, 3, 1)).collect();
         // Each in another order, as the maps of nodes have them.
@@ -22,15 +22,13 @@ pub(crate) async fn what_many_nodes_count_at_once_is_added_up(fresh: &Fresh) {
         if number % 3 == 0 {
             counts.reverse();
         }
-        tokio::spawn(async move {
+        writers.spawn(async move {
             for _ in 0..4 {
                 store.add_api_usage(&counts).await.unwrap();
             }
-        })
-    });
-    for done in join_all(writers).await {
-        done.unwrap();
+        });
     }
+    writers.join_all().await;
     let rows = nodes[0].api_usage(today, today, None, 1000).await.unwrap();
     assert_eq!(rows.len(), places.len());
     assert!(rows.iter().all(|row| (row.calls, row.refused) == (12 * 4 * 3, 12 * 4)), "{rows:?}");
