@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::backends::{Backends, CallUrls};
 use crate::clock::Clock;
+use crate::consumers::Consumers;
 use crate::credentials::ages::Ages;
 use crate::credentials::{Credentials, refresher};
 use crate::deliveries::Deliveries;
@@ -20,8 +21,11 @@ use crate::jssdk::Jssdk;
 use crate::late_replies::{self, LateReplies};
 use crate::login::Login;
 use crate::metrics::Metrics;
+use crate::mini_program::MiniProgram;
 use crate::node;
+use crate::passthrough::Passthrough;
 use crate::payment::Payment;
+use crate::quota::{Circuits, Usage};
 use crate::random::Random;
 use crate::records::Records;
 use crate::registrar::Registrar;
@@ -80,6 +84,16 @@ pub struct Engine {
     pub payment: Payment,
     /// What happened.
     pub records: Records,
+    /// Logins of mini programs.
+    pub mini_program: MiniProgram,
+    /// Who an SDK is.
+    pub consumers: Consumers,
+    /// Every API of WeChat's.
+    pub passthrough: Passthrough,
+    /// Quotas that are used up.
+    pub circuits: Arc<Circuits>,
+    /// Calls that were made.
+    pub usage: Arc<Usage>,
     journal: JournalTask,
 }
 
@@ -124,9 +138,22 @@ impl Engine {
             late_replies: late_replies.clone(),
         };
         let records = Records::new(Arc::clone(&foundation), deliveries.clone(), retention);
+        let circuits = Arc::<Circuits>::default();
+        let usage = Arc::new(Usage::new(
+            foundation.store.clone(),
+            Arc::clone(&foundation.clock),
+            Arc::clone(&foundation.metrics),
+        ));
+        let quota = (Arc::clone(&circuits), Arc::clone(&usage));
+        let passthrough = Passthrough::new(Arc::clone(&foundation), credentials.clone(), (&hosts, &roots), quota)?;
         let payment = Payment::new(Arc::clone(&foundation), (&hosts, roots), deliveries.clone(), records.clone())?;
         Ok(Arc::new(Self {
             payment,
+            mini_program: MiniProgram::new(Arc::clone(&foundation), upstream.clone()),
+            consumers: Consumers::new(Arc::clone(&foundation)),
+            passthrough,
+            circuits,
+            usage,
             login: Login::new(Arc::clone(&foundation), credentials.clone(), upstream.clone(), Arc::clone(&call_urls)),
             jssdk: Jssdk::new(Arc::clone(&foundation), credentials.clone()),
             upstream,
@@ -161,6 +188,7 @@ impl Engine {
         self.tasks.spawn(late_replies::sender::run(self.late_replies.clone(), stop.clone()));
         self.tasks.spawn(self.login.clone().clean(stop.clone()));
         self.tasks.spawn(self.records.clone().clean(stop.clone()));
+        self.tasks.spawn(Arc::clone(&self.usage).run(stop.clone()));
         self.tasks.spawn(self.payment.clone().watch(stop.clone()));
         self.tasks.spawn(self.payment.clone().clean(stop));
         Ok(())

@@ -20,16 +20,21 @@
 //! 16. [`intake`]: WeChat's callbacks, from the request to the answer.
 //! 17. [`login`]: who a visitor is, by way of WeChat's pages.
 //! 18. [`jssdk`]: signatures for web pages, and of cards.
-//! 19. [`node`]: this process among the others.
-//! 20. [`records`]: what happened, to be read and replayed.
-//! 21. [`payment`]: orders, from what is asked for to what the team is told.
-//! 22. [`engine`]: all of it, put together.
-//! 23. [`check`]: what may be wrong.
+//! 19. [`mini_program`]: logins of mini programs, and what they send sealed.
+//! 20. [`consumers`]: who an SDK is that speaks WeChat's own interface.
+//! 21. [`quota`]: how much of WeChat's quotas is used, and what is held back.
+//! 22. [`passthrough`]: every API of WeChat's, with the account's token in it.
+//! 23. [`node`]: this process among the others.
+//! 24. [`records`]: what happened, to be read and replayed.
+//! 25. [`payment`]: orders, from what is asked for to what the team is told.
+//! 26. [`engine`]: all of it, put together.
+//! 27. [`check`]: what may be wrong.
 
 pub mod apps;
 pub mod backends;
 pub mod check;
 pub mod clock;
+pub mod consumers;
 pub mod credential_error;
 pub mod credentials;
 pub mod deliveries;
@@ -42,8 +47,11 @@ pub mod late_replies;
 pub mod login;
 pub mod messages;
 pub mod metrics;
+pub mod mini_program;
 pub mod node;
+pub mod passthrough;
 pub mod payment;
+pub mod quota;
 pub mod random;
 pub mod records;
 pub mod registrar;

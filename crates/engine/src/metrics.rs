@@ -26,6 +26,19 @@ struct UpstreamLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ApiLabels {
+    consumer: String,
+    api: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ApiRefusalLabels {
+    consumer: String,
+    api: String,
+    errcode: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefreshLabels {
     kind: &'static str,
     outcome: &'static str,
@@ -41,6 +54,8 @@ pub struct Metrics {
     registry: std::sync::RwLock<Registry>,
     requests: Family<RequestLabels, Counter>,
     upstream: Family<UpstreamLabels, Counter>,
+    api_calls: Family<ApiLabels, Counter>,
+    api_refusals: Family<ApiRefusalLabels, Counter>,
     refreshes: Family<RefreshLabels, Counter>,
     callbacks: Family<OutcomeLabels, Counter>,
     backend_tries: Family<OutcomeLabels, Counter>,
@@ -65,6 +80,14 @@ impl Metrics {
             "Calls to WeChat by API and errcode (0 is success; words are failures of the network)",
             upstream.clone(),
         );
+        let api_calls = Family::default();
+        let api_refusals = Family::default();
+        registry.register("api_calls", "Calls that passed through, by registration and API", api_calls.clone());
+        registry.register(
+            "api_refusals",
+            "Calls that passed through and were refused, by registration, API and errcode",
+            api_refusals.clone(),
+        );
         registry.register("refreshes", "Refreshes of tokens and tickets by kind and outcome", refreshes.clone());
         let callbacks = Family::default();
         let backend_tries = Family::default();
@@ -84,6 +107,8 @@ impl Metrics {
             registry: std::sync::RwLock::new(registry),
             requests,
             upstream,
+            api_calls,
+            api_refusals,
             refreshes,
             callbacks,
             backend_tries,
@@ -112,6 +137,17 @@ impl Metrics {
     pub(crate) fn upstream_call(&self, api: &str, errcode: &str) {
         let labels = UpstreamLabels { api: api.to_owned(), errcode: errcode.to_owned() };
         self.upstream.get_or_create(&labels).inc();
+    }
+
+    /// The counter of a registration's calls to one API.
+    pub(crate) fn api_calls(&self, key: &str, api: &str) -> Counter {
+        self.api_calls.get_or_create_owned(&ApiLabels { consumer: key.to_owned(), api: api.to_owned() })
+    }
+
+    /// Counts a call that WeChat refused.
+    pub(crate) fn api_refusal(&self, key: &str, api: &str, errcode: i64) {
+        let labels = ApiRefusalLabels { consumer: key.to_owned(), api: api.to_owned(), errcode };
+        self.api_refusals.get_or_create(&labels).inc();
     }
 
     /// Counts a refresh that this node made.

@@ -101,6 +101,26 @@ impl Registrar {
         Ok(true)
     }
 
+    /// Revokes all virtual tokens that SDKs got for this registration until now, on all nodes within a second. `false`: there
+    /// is no such registration.
+    ///
+    /// # Errors
+    /// [`RegisterError::Store`], [`RegisterError::Busy`]; nothing was revoked then.
+    pub async fn revoke_tokens(&self, key: &str) -> Result<bool, RegisterError> {
+        for _ in 0..TRIES {
+            let Some(mut app) = self.foundation.store.app(key).await? else { return Ok(false) };
+            let now = self.foundation.clock.now();
+            app.settings.tokens_revoked_at = Some(now.as_millis());
+            app.updated_at = now;
+            let stored = self.foundation.store.update_app(&app).await?;
+            self.foundation.directory.drop_loaded(key);
+            if stored {
+                return Ok(true);
+            }
+        }
+        Err(RegisterError::Busy)
+    }
+
     /// Registrations in the order of their names, `limit` of them, from the one after `after` on.
     ///
     /// # Errors

@@ -7,17 +7,24 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use papaya::HashMap;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use store::{Failure, Timestamp, TokenMode};
+use store::{App, Failure, Timestamp, TokenMode, fingerprint};
 use tokio::sync::watch;
 use wechat::Appid;
 
 use crate::credential_error::CredentialError;
+
+/// Stands for a value without telling it ([`store::fingerprint`]).
+pub type Fingerprint = [u8; 16];
+
+/// A token that was replaced is good for so long: WeChat takes it, too ("Get access token" of the official account documents).
+const AFTER_REPLACED: Duration = Duration::from_secs(300);
 
 /// What kind of token or ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,12 +63,15 @@ impl Kind {
         }
     }
 
+    /// Whether it is an access_token.
+    #[must_use]
+    pub fn is_token(self) -> bool {
+        matches!(self, Self::Stable | Self::Classic | Self::Wecom)
+    }
+
     /// The field that holds it in an answer, WeChat's and ours.
     fn field(self) -> &'static str {
-        match self {
-            Self::Stable | Self::Classic | Self::Wecom => "access_token",
-            Self::Jsapi | Self::WxCard | Self::CorpJsapi | Self::Agent => "ticket",
-        }
+        if self.is_token() { "access_token" } else { "ticket" }
     }
 }
 
@@ -101,7 +111,14 @@ impl SlotId {
     /// What belongs to the WeCom agent that has this secret.
     #[must_use]
     pub fn of_agent(kind: Kind, corpid: &Appid, corpsecret: &SecretString) -> Self {
-        Self { kind, appid: corpid.clone(), agent: Some(fingerprint(corpid, corpsecret)) }
+        Self { kind, appid: corpid.clone(), agent: Some(fingerprint_of_agent(corpid, corpsecret)) }
+    }
+
+    /// Whether it belongs to this registration: for WeCom, to its agent.
+    #[must_use]
+    pub fn is_of(&self, app: &App) -> bool {
+        let agent = || fingerprint_of_agent(&self.appid, &app.secrets.secret);
+        app.appid == self.appid.as_str() && self.agent.as_ref().is_none_or(|own| *own == agent())
     }
 
     /// Reads what `Display` wrote.
@@ -123,7 +140,7 @@ impl fmt::Display for SlotId {
 }
 
 /// 64 bits of a hash: enough to tell agents apart, useless for finding the secret.
-fn fingerprint(corpid: &Appid, corpsecret: &SecretString) -> String {
+fn fingerprint_of_agent(corpid: &Appid, corpsecret: &SecretString) -> String {
     let mut hash = Sha256::new();
     hash.update(b"wechat-proxy agent\0");
     hash.update(corpid.as_str());
@@ -140,6 +157,8 @@ pub struct Slot {
     /// Which one.
     pub id: SlotId,
     current: ArcSwapOption<Current>,
+    /// The value before, which WeChat still takes for a while.
+    replaced: ArcSwapOption<Replaced>,
     failure: ArcSwapOption<Failure>,
     used: AtomicBool,
     /// Held from before the row is read until it is taken over, so that what was read later is never replaced by what
@@ -159,9 +178,17 @@ pub struct Current {
     pub expires_at: Timestamp,
     /// When somebody last forced a refresh.
     pub forced_at: Option<Timestamp>,
+    /// Stands for the value where it is looked for.
+    fingerprint: Fingerprint,
     /// The answer up to the number of seconds.
     head: Box<str>,
     rendered: ArcSwap<Rendered>,
+}
+
+/// A value that another has taken the place of.
+struct Replaced {
+    fingerprint: Fingerprint,
+    good_until: Timestamp,
 }
 
 struct Rendered {
@@ -174,6 +201,7 @@ impl Slot {
         Self {
             id,
             current: ArcSwapOption::empty(),
+            replaced: ArcSwapOption::empty(),
             failure: ArcSwapOption::empty(),
             used: AtomicBool::new(false),
             reading: tokio::sync::Mutex::new(()),
@@ -212,12 +240,30 @@ impl Slot {
     /// Takes over what the database holds; the caller has held `reading` since before it looked there.
     pub(crate) fn adopt(&self, row: &store::Credential) {
         self.failure.store(row.failure.clone().map(Arc::new));
-        self.current.store(Current::of(row, self.id.kind).map(Arc::new));
+        let new = Current::of(row, self.id.kind).map(Arc::new);
+        if let (Some(old), Some(new)) = (&*self.current.load(), &new)
+            && old.fingerprint != new.fingerprint
+        {
+            let good_until = old.expires_at.min(new.issued_at + AFTER_REPLACED);
+            self.replaced.store(Some(Arc::new(Replaced { fingerprint: old.fingerprint, good_until })));
+        }
+        self.current.store(new);
+    }
+
+    /// Whether the value with this fingerprint is the current one, or was until a few minutes ago.
+    #[must_use]
+    pub fn holds(&self, fingerprint: Fingerprint, now: Timestamp) -> bool {
+        let current = self.current.load();
+        let is_current =
+            current.as_ref().is_some_and(|current| current.fingerprint == fingerprint && now < current.expires_at);
+        let replaced = self.replaced.load();
+        is_current || replaced.as_ref().is_some_and(|old| old.fingerprint == fingerprint && now < old.good_until)
     }
 
     /// Forgets everything: the database holds nothing (any more). The caller holds `reading`, as for `adopt`.
     pub(crate) fn reset(&self) {
         self.failure.store(None);
+        self.replaced.store(None);
         self.current.store(None);
     }
 
@@ -239,6 +285,7 @@ impl Current {
         let value = row.value.clone()?;
         Some(Self {
             head: format!("{{\"{}\":\"{}\",\"expires_in\":", kind.field(), value.expose_secret()).into(),
+            fingerprint: fingerprint(&value),
             value,
             issued_at: row.issued_at?,
             expires_at: row.expires_at?,
@@ -328,6 +375,21 @@ mod tests {
         for id in KINDS.map(|kind| SlotId::new(kind, &appid)).into_iter().chain([SlotId::wecom(&appid, &"s".into())]) {
             assert_eq!(SlotId::parse(&id.to_string()), Some(id));
         }
+    }
+
+    #[test]
+    fn a_replaced_value_is_held_for_a_while() {
+        let slot = slot();
+        let print = |value: &str| fingerprint(&value.into());
+        slot.adopt(&row("T1", 7_200_000));
+        let next = store::Credential { issued_at: Some(Timestamp::from_millis(1000)), ..row("T2", 7_200_000) };
+        slot.adopt(&next);
+        let soon = Timestamp::from_millis(2000);
+        assert!(slot.holds(print("T1"), soon) && slot.holds(print("T2"), soon) && !slot.holds(print("T3"), soon));
+        let late = soon + AFTER_REPLACED;
+        assert!(!slot.holds(print("T1"), late) && slot.holds(print("T2"), late));
+        slot.reset();
+        assert!(!slot.holds(print("T2"), soon));
     }
 
     #[test]

@@ -52,11 +52,13 @@ impl Hosts {
 /// Why no usable answer came. The texts hold no URL and no body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UpstreamError {
-    /// No answer within [`CALL_TIMEOUT`].
-    #[error("{host} gave no answer within {} s", CALL_TIMEOUT.as_secs())]
+    /// No answer in time.
+    #[error("{host} gave no answer within {} s", after.as_secs())]
     Timeout {
         /// Host name (and port).
         host: String,
+        /// How long it was waited for.
+        after: Duration,
     },
     /// No connection: DNS, routing, refused, TLS.
     #[error("no connection to {host}: {reason}")]
@@ -211,7 +213,7 @@ fn classify(error: &reqwest::Error, host: String) -> UpstreamError {
         return UpstreamError::Connect { host, reason: innermost(error) };
     }
     if error.is_timeout() {
-        return UpstreamError::Timeout { host };
+        return UpstreamError::Timeout { host, after: CALL_TIMEOUT };
     }
     UpstreamError::Broken { host, reason: innermost(error) }
 }

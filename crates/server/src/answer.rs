@@ -14,13 +14,17 @@ use engine::backends::CallProblem;
 use engine::credential_error::CredentialError;
 use engine::guard::Denied;
 use engine::intake::{IntakeError, Refused};
+use engine::mini_program::MiniProgramError;
 use engine::payment::signed_link::LinkProblem;
 use engine::registrar::RegisterError;
+use engine::upstream::AskError;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use store::StoreError;
 use wechat::ApiError;
+use wechat::api_path::PathError;
+use wechat::calls::AnswerError;
 use wechat::pay::Refusal;
 
 use crate::payment;
@@ -139,6 +143,24 @@ pub enum Error {
     /// The link to an order is not the team's.
     #[error("{0}")]
     LinkNotSigned(LinkProblem),
+    /// The path is none of WeChat's API.
+    #[error("{0}")]
+    BadPath(String),
+    /// WeChat did not answer a call that was passed on.
+    #[error("{0}")]
+    NoAnswerInTime(String),
+    /// A call could not be passed on, or its answer broke.
+    #[error("{0}")]
+    NotPassed(String),
+    /// The session of a mini program's user is not good.
+    #[error("{0}")]
+    BadSession(String),
+    /// What a mini program sent is not signed by WeChat.
+    #[error("{0}")]
+    BadSignature(String),
+    /// What a mini program sent does not open.
+    #[error("{0}")]
+    NotOpened(String),
     /// The proxy's own fault.
     #[error("wechat-proxy failed inside ({0}); its log says more under this request id")]
     Internal(&'static str),
@@ -210,6 +232,12 @@ impl Error {
             Self::OutcomeUnknown(_) => (StatusCode::GATEWAY_TIMEOUT, -10032),
             Self::UnknownOrder => (StatusCode::NOT_FOUND, -10033),
             Self::LinkNotSigned(_) => (StatusCode::FORBIDDEN, -10034),
+            Self::BadPath(_) => (StatusCode::BAD_REQUEST, -10035),
+            Self::NoAnswerInTime(_) => (StatusCode::GATEWAY_TIMEOUT, -10015),
+            Self::NotPassed(_) => (StatusCode::BAD_GATEWAY, -10014),
+            Self::BadSession(_) => (StatusCode::FORBIDDEN, -10036),
+            Self::BadSignature(_) => (StatusCode::FORBIDDEN, -10037),
+            Self::NotOpened(_) => (StatusCode::BAD_REQUEST, -10038),
         };
         Form { status, errcode, retry_after: self.retry_after() }
     }
@@ -288,6 +316,29 @@ impl From<CredentialError> for Error {
             CredentialError::Unreachable { retry_in, .. } => Self::Unreachable { reason: error.to_string(), retry_in },
             CredentialError::Store(error) => Self::Store(error),
             CredentialError::TimedOut => Self::TimedOut(error.to_string()),
+        }
+    }
+}
+
+impl From<PathError> for Error {
+    fn from(error: PathError) -> Self {
+        Self::BadPath(error.to_string())
+    }
+}
+
+impl From<MiniProgramError> for Error {
+    fn from(error: MiniProgramError) -> Self {
+        let text = error.to_string();
+        match error {
+            MiniProgramError::Parameters(_) => Self::BadParameters(text),
+            MiniProgramError::Ask(AskError::Answer(AnswerError::Refused(error))) => {
+                Self::Upstream { error, retry_in: Duration::ZERO }
+            }
+            MiniProgramError::Ask(_) => Self::Unreachable { reason: text, retry_in: Duration::ZERO },
+            MiniProgramError::Session => Self::BadSession(text),
+            MiniProgramError::Signature => Self::BadSignature(text),
+            MiniProgramError::Sealed(_) => Self::NotOpened(text),
+            MiniProgramError::Store(error) => error.into(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Teams' own servers: `/app/KEY`, `/api`, `/qyapi`, `/jsapi`, `/qyjsapi`, `/js/card`, `/auth/user`,
-//! `/qyauth/user`, `/pay` with `/query`, `/close`, `/refund`, `/refund/query`.
+//! `/qyauth/user`, `/login` with `/decrypt`, `/pay` with `/query`, `/close`, `/refund`, `/refund/query`; and every path of
+//! WeChat's API.
 //!
 //! One layer guards them all: it finds the registration and checks the api_key (when public) and the scope. A handler
 //! gets the registration only from that layer, so it cannot be reached without it.
@@ -10,21 +11,23 @@ use axum::Router;
 use axum::extract::{Extension, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{any, get};
 use bytes::Bytes;
 use engine::Engine;
 use engine::apps::view::View;
 use engine::apps::{Registered, Wanted};
+use engine::consumers::Consumer;
 use engine::guard::Caller;
 use engine::jssdk::cards::CardAsk;
 use http::Method;
 use secrecy::SecretString;
+use wechat::api_path::ApiPath;
 
 use crate::answer::{Error, json_bytes, json_of};
 use crate::app_path::AppPath;
 use crate::client_address::ClientAddress;
 use crate::parameters::Parameters;
-use crate::payment;
+use crate::{mini_program, passthrough, payment};
 
 /// The routes of this audience.
 pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
@@ -44,8 +47,14 @@ pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
         .route("/app/{key}/pay/close", get(payment::close).post(payment::close))
         .route("/app/{key}/pay/refund", get(payment::refund).post(payment::refund))
         .route("/app/{key}/pay/refund/query", get(payment::query_refund).post(payment::query_refund))
+        .route("/app/{key}/login", get(mini_program::login).post(mini_program::login))
+        .route("/app/{key}/login/decrypt", get(mini_program::decrypt).post(mini_program::decrypt))
+        .route(PASSED_ON, any(pass_on))
         .route_layer(from_fn_with_state(Arc::clone(engine), guard))
 }
+
+/// What is none of our own paths is WeChat's.
+pub(crate) const PASSED_ON: &str = "/app/{key}/{*path}";
 
 async fn guard(
     State(engine): State<Arc<Engine>>,
@@ -54,15 +63,20 @@ async fn guard(
     next: Next,
 ) -> Result<Response, Error> {
     let path = AppPath::parse(request.uri().path()).ok_or(Error::NoSuchPath)?;
-    let rest = path.decoded_rest().ok_or(Error::NoSuchPath)?;
+    // In its normal form, so that what is allowed is what is done.
+    let below = if path.rest.is_empty() { None } else { Some(ApiPath::parse(path.rest)?) };
+    let rest = below.as_ref().map_or("", ApiPath::as_str);
     let now = engine.clock.now();
     let caller = Caller::of(&request, client);
     // Before the database is asked: a stranger costs nothing.
     engine.guard.perhaps_team(&caller)?;
     let registered = engine.directory.find(&path.key, now).await?;
-    engine.guard.team(registered.as_deref(), &rest, &caller, now)?;
+    engine.guard.team(registered.as_deref(), rest, &caller, now)?;
     let registered = registered.ok_or_else(|| Error::UnknownKey(path.key.into_owned()))?;
     request.extensions_mut().insert(registered);
+    if let Some(below) = below {
+        request.extensions_mut().insert(below);
+    }
     Ok(next.run(request).await)
 }
 
@@ -99,6 +113,16 @@ async fn corp_ticket(
         }
     };
     current(&engine, &registered, wanted).await
+}
+
+async fn pass_on(
+    State(engine): State<Arc<Engine>>,
+    Extension(registered): Team,
+    Extension(below): Extension<ApiPath>,
+    request: Request,
+) -> Result<Response, Error> {
+    let (host, path) = passthrough::destination(&registered, below)?;
+    passthrough::answer(&engine, &Consumer { registered, host }, &path, request).await
 }
 
 /// The ticket; with `card_id`, signatures for that card.

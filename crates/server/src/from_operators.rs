@@ -6,18 +6,20 @@ use axum::Router;
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use engine::Engine;
 use engine::apps::Registration;
 use engine::apps::view::View;
 use engine::guard::Caller;
 use engine::payment::records::{MOST_REFUSED, OrderRecord};
+use engine::quota::circuit::Open;
 use engine::records::Record;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use store::Timestamp;
 
 use crate::answer::{Error, json_of};
 use crate::client_address::ClientAddress;
@@ -31,6 +33,11 @@ const PAGE: u64 = 500;
 /// How many refused notifications are listed, unless `limit` says otherwise.
 const REFUSED_PAGE: u64 = 50;
 
+/// How many days and lines of usage are told.
+const MOST_USAGE_DAYS: i64 = 100;
+const USAGE_PAGE: i64 = 1000;
+const MOST_USAGE: i64 = 10_000;
+
 /// The routes of this audience.
 pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
     Router::new()
@@ -43,6 +50,8 @@ pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
         .route("/admin/orders", get(list_orders))
         .route("/admin/orders/{id}", get(show_order))
         .route("/admin/pay/refused", get(list_refused_notices))
+        .route("/admin/apps/{key}/tokens", delete(revoke_tokens))
+        .route("/admin/usage", get(usage))
         .route("/metrics", get(metrics))
         .route_layer(from_fn_with_state(Arc::clone(engine), guard))
 }
@@ -114,6 +123,42 @@ async fn remove(State(engine): State<Arc<Engine>>, Name(key): Name) -> Result<Re
     }
     tracing::info!(key, "registration removed");
     Ok(json_of(&json!({"success": true, "key": key})))
+}
+
+/// SDKs fetch new ones; the account's own token stays.
+async fn revoke_tokens(State(engine): State<Arc<Engine>>, Name(key): Name) -> Result<Response, Error> {
+    if !engine.registrar.revoke_tokens(&key).await? {
+        return Err(Error::UnknownKey(key));
+    }
+    tracing::info!(key, "virtual tokens revoked");
+    Ok(json_of(&json!({"success": true, "key": key})))
+}
+
+/// `{"usage":[…],"held_back":[…]}`: calls of WeChat's API by day, registration and API, on all nodes; and the APIs whose quota
+/// is used up, as far as this node knows. `key=`, `days=` (1: today), `limit=`.
+async fn usage(State(engine): State<Arc<Engine>>, parameters: Parameters) -> Result<Response, Error> {
+    let number = |name: &str, most: i64, default: i64| match parameters.value(name).map(str::parse) {
+        None => Ok(default),
+        Some(Ok(number)) if (1..=most).contains(&number) => Ok(number),
+        Some(_) => Err(Error::BadParameters(format!("{name} is a number from 1 to {most}"))),
+    };
+    let days = number("days", MOST_USAGE_DAYS, 1)?;
+    let limit = u64::try_from(number("limit", MOST_USAGE, USAGE_PAGE)?).unwrap_or(0);
+    let lines = engine.usage.lines(days, parameters.value("key"), limit).await?;
+    let now = engine.clock.now();
+    let held_back: Vec<_> = engine.circuits.open(now).iter().map(|open| held_back(open, now)).collect();
+    Ok(json_of(&json!({"usage": lines, "held_back": held_back})))
+}
+
+fn held_back(open: &Open, now: Timestamp) -> Value {
+    json!({
+        "account": open.account,
+        "api": open.api,
+        "errcode": open.error.errcode,
+        "errmsg": open.error.errmsg,
+        "for_seconds": open.until.since(now).as_secs(),
+        "advice": open.error.errcode.advice(),
+    })
 }
 
 /// `{"messages":[…],"next":ID}`: `next` is there when more may follow; give it as `after`.

@@ -65,6 +65,12 @@ impl<S: Send + Sync> FromRequest<S> for Parameters {
     }
 }
 
+/// The first value of a parameter of a query, decoded; `None` when it is not there or empty.
+pub(crate) fn query_value(query: &str, name: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.into_owned())
+}
+
 /// Reads a whole body, up to a limit in bytes.
 ///
 /// # Errors

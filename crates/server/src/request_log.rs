@@ -13,9 +13,14 @@ use tracing::Instrument;
 
 use crate::answer::Error;
 use crate::request_id::{REQUEST_ID, RequestId};
+use crate::{from_backends, from_sdks};
 
 /// Longer than any wait inside: a request that takes longer hangs on the client's own body.
 const LIMIT: Duration = Duration::from_secs(40);
+
+/// What passes on to WeChat may be long, and has limits of its own: it goes on as long as it moves. This is the end of
+/// everything that moves too slowly: 100 MiB at 30 KB/s.
+const PASSED_ON_LIMIT: Duration = Duration::from_secs(3600);
 
 /// The outermost layer of the router.
 pub(crate) async fn layer(State(engine): State<Arc<Engine>>, request: Request, next: Next) -> Response {
@@ -23,7 +28,9 @@ pub(crate) async fn layer(State(engine): State<Arc<Engine>>, request: Request, n
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
     let span = tracing::info_span!("request", id = %id, %method, route);
-    let answer = tokio::time::timeout(LIMIT, next.run(request)).instrument(span.clone()).await;
+    let is_passed_on = route == from_backends::PASSED_ON || route == from_sdks::ROUTE;
+    let limit = if is_passed_on { PASSED_ON_LIMIT } else { LIMIT };
+    let answer = tokio::time::timeout(limit, next.run(request)).instrument(span.clone()).await;
     let mut response = answer.unwrap_or_else(|_| {
         span.in_scope(|| {
             Error::TimedOut("the request took too long to arrive or to be answered".to_owned()).into_response()

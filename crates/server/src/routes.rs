@@ -6,6 +6,7 @@
 //! | teams' servers | `from_backends` | the api_key of the registration |
 //! | visitors' browsers | `from_visitors` | nothing; but where they may be led is checked by the engine |
 //! | WeChat | `from_wechat` | WeChat's signature, checked by the engine |
+//! | SDKs, at the root | `from_sdks` | appid and secret, or a token that was got with them; also when local |
 //! | anyone | `from_anyone`, `example_pages` | nothing |
 //!
 //! `GET /app/KEY/api`, `/qyapi`, `/jsapi`, `/js/config` and `/auth` are answered before this router when all they need is in
@@ -18,7 +19,9 @@ use axum::middleware::from_fn_with_state;
 use engine::Engine;
 
 use crate::answer::Error;
-use crate::{example_pages, from_anyone, from_backends, from_operators, from_visitors, from_wechat, request_log};
+use crate::{
+    example_pages, from_anyone, from_backends, from_operators, from_sdks, from_visitors, from_wechat, request_log,
+};
 
 /// The router of a server.
 pub(crate) fn router(engine: &Arc<Engine>) -> Router {
@@ -27,6 +30,7 @@ pub(crate) fn router(engine: &Arc<Engine>) -> Router {
         .merge(from_backends::routes(engine))
         .merge(from_visitors::routes(engine))
         .merge(from_wechat::routes(engine))
+        .merge(from_sdks::routes(engine))
         .merge(from_anyone::routes(engine))
         .merge(example_pages::routes(engine))
         .fallback(async || Error::NoSuchPath)

@@ -17,6 +17,7 @@ use wechat::envelope::EncodingAesKey;
 
 use super::allowed_host::AllowedHost;
 use super::log_limit::LogLimit;
+use super::mark::{Mark, mark};
 use super::scope::Scope;
 use crate::slot::{Kind, Slot, SlotId, SlotTable};
 use crate::webhook::WebhookKeys;
@@ -44,6 +45,8 @@ pub struct Registered {
     unverified_told: AtomicBool,
     /// Until then (Unix milliseconds) it is believed that the account may not ask about its followers.
     no_followers_until: AtomicI64,
+    /// Secrets for which virtual tokens are given, and until when.
+    consumer_marks: Vec<(Mark, Timestamp)>,
     slots: [OnceLock<Arc<Slot>>; 6],
 }
 
@@ -71,6 +74,7 @@ impl Registered {
         let allowed_hosts = app.settings.allow.iter().filter_map(|text| AllowedHost::parse(text).ok()).collect();
         let callback_keys = callback_keys(&app);
         let webhook_keys = WebhookKeys::of(&app.secrets);
+        let consumer_marks = consumer_marks(&app);
         Some(Self {
             app,
             appid,
@@ -83,6 +87,7 @@ impl Registered {
             refusals: LogLimit::default(),
             unverified_told: AtomicBool::new(false),
             no_followers_until: AtomicI64::new(i64::MIN),
+            consumer_marks,
             slots: Default::default(),
         })
     }
@@ -128,6 +133,13 @@ impl Registered {
             || previous.any(|previous| now < previous.good_until && matches(&previous.key))
     }
 
+    /// Whether a virtual token that was given at `issued_at` for the secret with this mark is still taken.
+    #[must_use]
+    pub fn accepts_token_of(&self, mark: Mark, issued_at: Timestamp, now: Timestamp) -> bool {
+        let is_revoked = self.app.settings.tokens_revoked_at.is_some_and(|at| issued_at.as_millis() <= at);
+        !is_revoked && self.consumer_marks.iter().any(|(known, good_until)| *known == mark && now < *good_until)
+    }
+
     /// The slot of a token or ticket of this registration's account.
     pub fn slot(&self, wanted: Wanted, table: &SlotTable) -> &Arc<Slot> {
         let [access_token, wecom_token, jsapi_ticket, card_ticket, corp_ticket, agent_ticket] = &self.slots;
@@ -141,6 +153,16 @@ impl Registered {
         };
         place.get_or_init(|| table.slot(id(self)))
     }
+}
+
+fn consumer_marks(app: &App) -> Vec<(Mark, Timestamp)> {
+    let secrets = &app.secrets;
+    let previous = secrets.previous_api_keys.iter().map(|previous| (mark(&previous.key), previous.good_until));
+    [&secrets.secret, &secrets.api_key]
+        .map(|secret| (mark(secret), Timestamp::MAX))
+        .into_iter()
+        .chain(previous)
+        .collect()
 }
 
 /// The registration's token and EncodingAESKey, ready to check and decrypt. The key was checked when it was registered.

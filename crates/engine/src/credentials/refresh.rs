@@ -11,12 +11,29 @@ use wechat::Errcode;
 use wechat::calls::Issued;
 
 use super::ask::Miss;
-use super::decide::Demand;
+use super::decide::{Demand, Want, same};
 use super::schedule::{refresh_at, retry_after};
 use super::{Credentials, LEASE, LOOK_AGAIN, PATIENCE};
 use crate::credential_error::CredentialError;
 use crate::random::unique_name;
 use crate::slot::{Slot, SlotId};
+
+/// A value with more time left than this, which WeChat refuses, was ended by somebody.
+const NEAR_ITS_END: Duration = Duration::from_secs(300);
+
+/// Says in the log, once for all who saw it, that WeChat refused a token before its time.
+fn tell_if_killed(row: &Credential, demand: &Demand, now: Timestamp) {
+    let (Want::Healed(dead), Some(value), Some(end)) = (&demand.want, &row.value, row.expires_at) else { return };
+    if !same(dead, value) || end <= now + NEAR_ITS_END {
+        return;
+    }
+    tracing::warn!(
+        credential = row.id,
+        age_s = row.issued_at.map(|at| now.since(at).as_secs()),
+        left_s = end.since(now).as_secs(),
+        "WeChat refused our access_token before its time, and it was replaced: somebody outside holds the account's secret and          refreshed the token, or the secret was reset; let every system get its token here"
+    );
+}
 
 /// What came of a try to refresh.
 pub(super) enum Tried {
@@ -47,7 +64,10 @@ impl Credentials {
             Err(miss) => Err(miss),
         };
         match answer {
-            Ok(issued) => self.complete(slot, &owner, &issued, asked_at, force).await?,
+            Ok(issued) => {
+                self.complete(slot, &owner, &issued, asked_at, force).await?;
+                tell_if_killed(row, demand, asked_at);
+            }
             Err(Miss::DeadToken { error, tokens, token }) if !last_try => {
                 self.release(slot, &owner).await?;
                 tracing::warn!(

@@ -127,6 +127,15 @@ pub struct Guard {
     bad_codes: Limit,
 }
 
+/// What an SDK shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// appid and secret. A wrong one may be a guess.
+    Secret,
+    /// A token. An old one is nothing unusual, and too long to be guessed; but looking for it costs.
+    Token,
+}
+
 /// What is counted only when it turns out to be bad, so that nobody is held up by what good neighbours do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubtful {
@@ -252,6 +261,36 @@ impl Guard {
         Err(Denied::NotOperator)
     }
 
+    /// An SDK at WeChat's own paths: who it is shows later, in WeChat's way. No page of another site is one.
+    ///
+    /// # Errors
+    /// [`Denied::NotLocal`], [`Denied::OtherSite`].
+    pub fn sdk(&self, caller: &Caller<'_>) -> Result<(), Denied> {
+        self.anyone(caller)?;
+        other_site::refuse(caller.headers, self.mode)
+    }
+
+    /// Counts what an SDK showed in vain; a right one is never held up.
+    ///
+    /// # Errors
+    /// [`Denied`] when there were too many, only in public mode.
+    pub fn wrong(&self, shown: Shown, address: IpAddr, now: Timestamp) -> Result<(), Denied> {
+        if self.mode != Mode::Public {
+            return Ok(());
+        }
+        match shown {
+            Shown::Secret => {
+                self.failures.check(address, now).map_err(|retry_in| Denied::TooManyFailures { retry_in })?;
+                self.failures.count(address, now);
+            }
+            Shown::Token => {
+                self.guesses.check(address, now).map_err(|retry_in| Denied::TooManyRequests { retry_in })?;
+                self.guesses.count(address, now);
+            }
+        }
+        Ok(())
+    }
+
     /// Whoever may turn out to be a team's own server: everybody who presents something.
     ///
     /// # Errors
@@ -298,6 +337,12 @@ impl Guard {
             && other_site::refuse(caller.headers, self.mode).is_ok()
             && (self.mode != Mode::Public || presents_api_key(registered, caller.headers, now))
             && registered.may_use(path)
+    }
+
+    /// Whether this request shows the registration's api_key: also where none is asked for.
+    #[must_use]
+    pub fn shows_api_key(&self, registered: &Registered, headers: &HeaderMap, now: Timestamp) -> bool {
+        presents_api_key(registered, headers, now)
     }
 
     fn api_key(&self, registered: Option<&Registered>, caller: &Caller<'_>, now: Timestamp) -> Result<(), Denied> {

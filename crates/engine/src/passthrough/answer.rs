@@ -1,0 +1,222 @@
+//! WeChat's answer on its way to the caller: a small one is read whole, because its errcode counts; a larger one, which is no
+//! error of WeChat's, streams as it comes.
+//!
+//! What must stay true: half an answer is never passed on as a whole one. A small one that breaks becomes an error of ours;
+//! one that streams breaks the caller's connection as well.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::response::Parts;
+use http::{HeaderMap, HeaderValue, Response};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use serde::de::IgnoredAny;
+use tokio::time::{Instant, Sleep};
+use wechat::ApiError;
+use wechat::calls::read_errcode;
+
+use super::progress::STALL;
+use crate::upstream::UpstreamError;
+
+/// The longest answer that is looked into, in bytes. WeChat's errors have some hundred.
+const LOOKED_INTO: usize = 8 * 1024;
+
+/// What WeChat answered.
+pub(super) struct Answer {
+    /// Status and headers, as they came.
+    pub(super) parts: Parts,
+    /// The body.
+    pub(super) body: AnswerBody,
+    /// WeChat's error, if it is one.
+    pub(super) error: Option<ApiError>,
+}
+
+impl Answer {
+    /// Reads as much as has to be looked into.
+    ///
+    /// # Errors
+    /// When a small answer breaks before it is whole.
+    pub(super) async fn read(response: Response<Incoming>, host: &str) -> Result<Self, UpstreamError> {
+        let (parts, mut incoming) = response.into_parts();
+        let streamed = |first: Bytes, rest: Incoming| AnswerBody(Kind::Streaming(Streaming::new(first, rest)));
+        if incoming.size_hint().lower() > LOOKED_INTO as u64 {
+            return Ok(Self { parts, body: streamed(Bytes::new(), incoming), error: None });
+        }
+        let mut whole = Bytes::new();
+        while let Some(chunk) = next_chunk(&mut incoming, host).await? {
+            whole = joined(whole, chunk);
+            if whole.len() > LOOKED_INTO {
+                return Ok(Self { parts, body: streamed(whole, incoming), error: None });
+            }
+        }
+        if ends_with_connection(&parts.headers) && is_cut_json(&whole) {
+            let reason = "the connection ended in the middle of a JSON answer".to_owned();
+            return Err(UpstreamError::Broken { host: host.to_owned(), reason });
+        }
+        let error = read_errcode(&whole);
+        Ok(Self { parts, body: AnswerBody(Kind::Whole(whole)), error })
+    }
+
+    /// The type of the body.
+    pub(super) fn content_type(&self) -> Option<&HeaderValue> {
+        self.parts.headers.get(CONTENT_TYPE)
+    }
+}
+
+async fn next_chunk(incoming: &mut Incoming, host: &str) -> Result<Option<Bytes>, UpstreamError> {
+    loop {
+        let frame = tokio::time::timeout(STALL, incoming.frame()).await;
+        let frame = frame.map_err(|_| UpstreamError::Timeout { host: host.to_owned(), after: STALL })?;
+        let Some(frame) = frame else { return Ok(None) };
+        let frame =
+            frame.map_err(|error| UpstreamError::Broken { host: host.to_owned(), reason: error.to_string() })?;
+        if let Ok(chunk) = frame.into_data() {
+            return Ok(Some(chunk));
+        }
+    }
+}
+
+/// What comes in one piece, as nearly all does, is not copied.
+fn joined(before: Bytes, chunk: Bytes) -> Bytes {
+    if before.is_empty() {
+        return chunk;
+    }
+    let mut both = BytesMut::from(before);
+    both.extend_from_slice(&chunk);
+    both.freeze()
+}
+
+/// Neither a length nor chunks tell where such an answer ends, so a broken one looks whole.
+fn ends_with_connection(headers: &HeaderMap) -> bool {
+    !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING)
+}
+
+fn is_cut_json(body: &[u8]) -> bool {
+    let begins = body.trim_ascii_start().first();
+    matches!(begins, Some(b'{' | b'[')) && serde_json::from_slice::<IgnoredAny>(body).is_err()
+}
+
+/// The body of an answer.
+pub struct AnswerBody(Kind);
+
+enum Kind {
+    Whole(Bytes),
+    Streaming(Box<Streaming>),
+}
+
+struct Streaming {
+    first: Bytes,
+    rest: Incoming,
+    /// Runs while WeChat is waited for.
+    stall: Option<Pin<Box<Sleep>>>,
+}
+
+/// WeChat sent nothing more for [`STALL`].
+#[derive(Debug, thiserror::Error)]
+#[error("WeChat's answer stood still for {} s", STALL.as_secs())]
+struct StoodStill;
+
+impl AnswerBody {
+    /// A body that is there.
+    #[must_use]
+    pub fn whole(bytes: Bytes) -> Self {
+        Self(Kind::Whole(bytes))
+    }
+
+    /// All of it, if it is there.
+    pub(super) fn bytes(&self) -> Option<Bytes> {
+        match &self.0 {
+            Kind::Whole(whole) => Some(whole.clone()),
+            Kind::Streaming(_) => None,
+        }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match &mut self.0 {
+            Kind::Whole(whole) if whole.is_empty() => Poll::Ready(None),
+            Kind::Whole(whole) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(whole))))),
+            Kind::Streaming(streaming) => streaming.poll(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Whole(whole) => whole.is_empty(),
+            Kind::Streaming(streaming) => streaming.first.is_empty() && streaming.rest.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Whole(whole) => SizeHint::with_exact(whole.len() as u64),
+            Kind::Streaming(streaming) => streaming.size_hint(),
+        }
+    }
+}
+
+impl Streaming {
+    fn new(first: Bytes, rest: Incoming) -> Box<Self> {
+        Box::new(Self { first, rest, stall: None })
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>>> {
+        if !self.first.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
+        }
+        match Pin::new(&mut self.rest).poll_frame(context) {
+            Poll::Ready(polled) => {
+                self.stall = None;
+                Poll::Ready(polled.map(|frame| {
+                    frame.map_err(|error| {
+                        tracing::warn!(%error, "WeChat's answer broke in its middle, and with it the caller's connection");
+                        error.into()
+                    })
+                }))
+            }
+            Poll::Pending => {
+                let stall =
+                    self.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + STALL)));
+                let over = stall.as_mut().poll(context);
+                over.map(|()| {
+                    tracing::warn!("WeChat's answer stood still, so the caller's connection is closed");
+                    Some(Err(StoodStill.into()))
+                })
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let first = u64::try_from(self.first.len()).unwrap_or(u64::MAX);
+        match self.rest.size_hint().exact() {
+            Some(rest) => SizeHint::with_exact(first.saturating_add(rest)),
+            None => SizeHint::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_json_answer_is_told_from_a_whole_one() {
+        for whole in [r#"{"errcode":0}"#, "[1]", "", "plain", " {} ", "\u{FEFF}x"] {
+            assert!(!is_cut_json(whole.as_bytes()), "{whole}");
+        }
+        for cut in [r#"{"errcode":0"#, "{", r#"{"a":"b"#, "[1,"] {
+            assert!(is_cut_json(cut.as_bytes()), "{cut}");
+        }
+    }
+}

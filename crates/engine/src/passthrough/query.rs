@@ -1,0 +1,91 @@
+//! The query of a call: the caller's parameters byte for byte, with what WeChat has to see put in the place of what the
+//! caller said of it.
+
+use std::fmt::Write;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use secrecy::{ExposeSecret, SecretString};
+
+/// What may stand in a value as it is (RFC 3986, unreserved).
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Whether there is a parameter of this name.
+pub(super) fn has(query: &str, name: &str) -> bool {
+    pairs(query).any(|pair| names(pair, name))
+}
+
+/// The query with these parameters first, and without what else it had of their names. Holds a secret.
+pub(super) fn with(query: &str, put: &[(&str, &str)]) -> SecretString {
+    let room: usize = put.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    let mut text = String::with_capacity(query.len() + room + 16);
+    for (name, value) in put {
+        separate(&mut text);
+        // A String takes everything.
+        let _ = write!(text, "{name}={}", utf8_percent_encode(value, VALUE));
+    }
+    for pair in pairs(query).filter(|pair| !put.iter().any(|(name, _)| names(pair, name))) {
+        separate(&mut text);
+        text.push_str(pair);
+    }
+    text.into()
+}
+
+/// The query with the account's token.
+pub(super) fn with_token(query: &str, token: &SecretString) -> SecretString {
+    with(query, &[("access_token", token.expose_secret())])
+}
+
+fn separate(text: &mut String) {
+    if !text.is_empty() {
+        text.push('&');
+    }
+}
+
+fn pairs(query: &str) -> impl Iterator<Item = &str> {
+    query.split('&').filter(|pair| !pair.is_empty())
+}
+
+/// Whether a raw pair is of this name, however the name is encoded.
+fn names(pair: &str, name: &str) -> bool {
+    let raw = pair.split_once('=').map_or(pair, |(raw, _)| raw);
+    raw == name || (raw.contains('%') && percent_decode_str(raw).eq(name.bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn put(query: &str) -> String {
+        with_token(query, &"T+1".into()).expose_secret().to_owned()
+    }
+
+    #[test]
+    fn the_token_takes_the_place_of_the_callers() {
+        assert_eq!(put(""), "access_token=T%2B1");
+        assert_eq!(put("openid=o&lang=zh_CN"), "access_token=T%2B1&openid=o&lang=zh_CN");
+        assert_eq!(put("access_token=old&a=%20b+c&access_token=x"), "access_token=T%2B1&a=%20b+c");
+        assert_eq!(put("access%5Ftoken=old&access_token&&b"), "access_token=T%2B1&b");
+        assert_eq!(put("my_access_token=1"), "access_token=T%2B1&my_access_token=1");
+    }
+
+    #[test]
+    fn parameters_are_found() {
+        assert!(has("x=1&component_access_token=", "component_access_token") && !has("x=1", "y"));
+    }
+
+    proptest! {
+        #[test]
+        fn exactly_one_token_is_sent_and_nothing_else_is_lost(
+            pairs in prop::collection::vec(("[a-z_%]{1,6}|access_token|access%5ftoken", "[a-z%&=]{0,4}"), 0..6)
+        ) {
+            let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish();
+            let text = put(&query);
+            let read: Vec<_> = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+            prop_assert_eq!(&read[0], &("access_token".to_owned(), "T+1".to_owned()));
+            let kept: Vec<_> = pairs.into_iter().filter(|(name, _)| name != "access_token").collect();
+            prop_assert_eq!(&read[1..], &kept[..]);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! A caller's body on its way to WeChat: kept whole when it is small, so that the request can be repeated; else streamed as
+//! it comes.
+//!
+//! What must stay true: however many callers there are, what is kept is bounded ([`Keeping`]), and a body that ends in
+//! its middle never reaches WeChat as a whole one.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::progress::{Progress, STALL};
+
+/// The largest body that is kept, in bytes. Larger ones stream, and are not repeated.
+pub const MOST_KEPT: usize = 1024 * 1024;
+
+/// All that is kept at once, in KiB. When it is used up, small bodies stream as well.
+const ALL_KEPT_KIB: usize = 64 * 1024;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The caller's connection ended in the middle of its body, or nothing more came.
+#[derive(Debug, thiserror::Error)]
+#[error("the request's body ended before it was whole")]
+pub struct CallerBroke;
+
+/// The room for bodies that are kept.
+#[derive(Clone)]
+pub(super) struct Keeping(Arc<Semaphore>);
+
+impl Default for Keeping {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(ALL_KEPT_KIB)))
+    }
+}
+
+impl Keeping {
+    /// Room for so many bytes; `None` when there is none now.
+    fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let kib = u32::try_from(bytes.div_ceil(1024)).ok()?;
+        Arc::clone(&self.0).try_acquire_many_owned(kib).ok()
+    }
+}
+
+/// A caller's body.
+pub struct RequestBody(Taken);
+
+enum Taken {
+    /// All of it; the room that it takes is given back when it is dropped.
+    Whole(Bytes, Option<OwnedSemaphorePermit>),
+    /// What is there, and what still comes.
+    Streaming(Streaming),
+}
+
+struct Streaming {
+    first: Bytes,
+    rest: UnsyncBoxBody<Bytes, BoxError>,
+    progress: Arc<Progress>,
+}
+
+impl RequestBody {
+    /// No body.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self(Taken::Whole(Bytes::new(), None))
+    }
+
+    /// Takes a body: all of it when it is small and there is room, else its beginning.
+    pub(super) async fn take<B>(mut body: B, keeping: &Keeping) -> Result<Self, CallerBroke>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        if body.is_end_stream() {
+            return Ok(Self::empty());
+        }
+        let expected = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+        let room = match expected.unwrap_or(MOST_KEPT) {
+            length if length > MOST_KEPT => None,
+            length => keeping.room(length),
+        };
+        if room.is_none() {
+            return Ok(Self::streaming(Bytes::new(), body));
+        }
+        let mut whole = BytesMut::with_capacity(expected.unwrap_or(0));
+        while let Some(frame) = tokio::time::timeout(STALL, body.frame()).await.map_err(|_| CallerBroke)? {
+            let Ok(chunk) = frame.map_err(|_| CallerBroke)?.into_data() else { continue };
+            whole.extend_from_slice(&chunk);
+            if whole.len() > MOST_KEPT {
+                return Ok(Self::streaming(whole.freeze(), body));
+            }
+        }
+        Ok(Self(Taken::Whole(whole.freeze(), room)))
+    }
+
+    fn streaming<B>(first: Bytes, body: B) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let rest = body.map_err(Into::into).boxed_unsync();
+        Self(Taken::Streaming(Streaming { first, rest, progress: Arc::default() }))
+    }
+
+    /// What is sent, and, when the request can be repeated, the same once more.
+    pub(super) fn send(self) -> (SentBody, Option<Self>) {
+        match self.0 {
+            Taken::Whole(bytes, room) => {
+                (SentBody(Sent::Whole(Full::new(bytes.clone()))), Some(Self(Taken::Whole(bytes, room))))
+            }
+            Taken::Streaming(streaming) => (SentBody(Sent::Streaming(streaming)), None),
+        }
+    }
+}
+
+/// A body as hyper sends it.
+pub(super) struct SentBody(Sent);
+
+enum Sent {
+    Whole(Full<Bytes>),
+    Streaming(Streaming),
+}
+
+impl SentBody {
+    /// Tells whether it moves; a body that is whole is sent at once.
+    pub(super) fn progress(&self) -> Option<Arc<Progress>> {
+        match &self.0 {
+            Sent::Whole(_) => None,
+            Sent::Streaming(streaming) => Some(Arc::clone(&streaming.progress)),
+        }
+    }
+}
+
+impl Body for SentBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.0 {
+            Sent::Whole(whole) => Pin::new(whole).poll_frame(context).map_err(|never| match never {}),
+            Sent::Streaming(streaming) => streaming.poll(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Sent::Whole(whole) => whole.is_end_stream(),
+            Sent::Streaming(streaming) => streaming.first.is_empty() && streaming.rest.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Sent::Whole(whole) => whole.size_hint(),
+            Sent::Streaming(streaming) => streaming.size_hint(),
+        }
+    }
+}
+
+impl Streaming {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if !self.first.is_empty() {
+            self.progress.moved();
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
+        }
+        let polled = Pin::new(&mut self.rest).poll_frame(context);
+        if polled.is_ready() {
+            self.progress.moved();
+        }
+        polled.map_err(|_| CallerBroke.into())
+    }
+
+    /// What is sent has the length that the caller announced; WeChat's upload APIs want to know it.
+    fn size_hint(&self) -> SizeHint {
+        let first = u64::try_from(self.first.len()).unwrap_or(u64::MAX);
+        match self.rest.size_hint().exact() {
+            Some(rest) => SizeHint::with_exact(first.saturating_add(rest)),
+            None => SizeHint::default(),
+        }
+    }
+}

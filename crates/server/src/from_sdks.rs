@@ -1,0 +1,112 @@
+//! SDKs, at the root: WeChat's own interface. `/cgi-bin/token`, `/cgi-bin/stable_token`, `/cgi-bin/gettoken`, `/sns/…`,
+//! `/wxa/…` and every other path of WeChat's API that is none of the proxy's.
+//!
+//! Who calls shows it as WeChat wants it: appid and secret (or api_key), or the token that was got with them. A visitor's web
+//! token is WeChat's to judge. What must stay true: without one of these nothing goes to WeChat.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::any;
+use engine::Engine;
+use engine::consumers::{Consumer, UnknownConsumer};
+use engine::guard::{Caller, Doubtful, Shown};
+use engine::passthrough::{Needs, Refused};
+use secrecy::SecretString;
+use wechat::api_path::ApiPath;
+use wechat::calls::Host;
+
+use crate::answer::Error;
+use crate::client_address::ClientAddress;
+use crate::parameters::query_value;
+use crate::passthrough::{answer, carry, check_scope};
+use crate::sdk_tokens;
+
+/// The first names of the proxy's own paths: what begins like one of them and is none is a slip.
+const OURS: [&str; 10] =
+    ["admin", "app", "console", "echo", "example", "healthz", "metrics", "qrcode", "readyz", "register"];
+
+/// The first names of WeChat's paths that SDKs call most: who forgets the token there is told so as WeChat does.
+const WELL_KNOWN: [&str; 9] =
+    ["card", "cgi-bin", "customservice", "datacube", "semantic", "shakearound", "sns", "wxa", "wxaapi"];
+
+/// The routes of this audience.
+pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
+    Router::new().route(ROUTE, any(call)).route_layer(from_fn_with_state(Arc::clone(engine), guard))
+}
+
+/// Everything at the root that has two names or more.
+pub(crate) const ROUTE: &str = "/{file}/{*path}";
+
+async fn guard(
+    State(engine): State<Arc<Engine>>,
+    ClientAddress(client): ClientAddress,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    engine.guard.sdk(&Caller::of(&request, client))?;
+    Ok(next.run(request).await)
+}
+
+async fn call(
+    State(engine): State<Arc<Engine>>,
+    ClientAddress(client): ClientAddress,
+    request: Request,
+) -> Result<Response, Error> {
+    let first = request.uri().path().split('/').nth(1).unwrap_or_default();
+    if OURS.contains(&first) {
+        return Err(Error::NoSuchPath);
+    }
+    let path = ApiPath::parse(request.uri().path())?;
+    if OURS.contains(&path.first_segment()) || path.segments().nth(1).is_none() {
+        return Err(Error::NoSuchPath);
+    }
+    if sdk_tokens::is_token_path(&path) {
+        return sdk_tokens::for_secret(&engine, &path, client, request).await;
+    }
+    let query = request.uri().query().unwrap_or_default();
+    let consumer = match Needs::of(path.as_str(), query) {
+        Needs::AccessToken => by_token(&engine, &path, query, client).await?,
+        Needs::AppSecret { secret } => by_secret(&engine, query, secret, client).await?,
+        Needs::Appid | Needs::Nothing if path.first_segment() == "sns" => {
+            return for_visitor(&engine, &path, client, request).await;
+        }
+        Needs::Appid | Needs::Nothing => return Err(UnknownConsumer::missing_token().into()),
+    };
+    check_scope(&consumer, &path)?;
+    answer(&engine, &consumer, &path, request).await
+}
+
+async fn by_token(engine: &Engine, path: &ApiPath, query: &str, client: IpAddr) -> Result<Consumer, Error> {
+    let Some(token) = query_value(query, "access_token") else {
+        let is_well_known = WELL_KNOWN.contains(&path.first_segment());
+        return Err(if is_well_known { UnknownConsumer::missing_token().into() } else { Error::NoSuchPath });
+    };
+    let known = engine.consumers.by_token(&token).await;
+    if matches!(known, Err(UnknownConsumer::Refused(_))) {
+        engine.guard.wrong(Shown::Token, client, engine.clock.now())?;
+    }
+    Ok(known?)
+}
+
+async fn by_secret(engine: &Engine, query: &str, secret: &str, client: IpAddr) -> Result<Consumer, Error> {
+    let appid = query_value(query, "appid").unwrap_or_default();
+    let secret = SecretString::from(query_value(query, secret).unwrap_or_default());
+    sdk_tokens::known_by_secret(engine, Host::Api, client, &appid, &secret).await
+}
+
+/// `/sns/userinfo`, `/sns/auth`, `/sns/oauth2/refresh_token`: the visitor's own token is in the query, and WeChat judges it. Bad
+/// ones are counted, so that nobody tries them out through here.
+async fn for_visitor(engine: &Engine, path: &ApiPath, client: IpAddr, request: Request) -> Result<Response, Error> {
+    let now = engine.clock.now();
+    engine.guard.may_try(Doubtful::Code, client, now)?;
+    let response = carry(engine, None, Host::Api, path, request).await?;
+    if response.extensions().get::<Refused>().is_some() {
+        engine.guard.turned_out_bad(Doubtful::Code, client, now);
+    }
+    Ok(response)
+}

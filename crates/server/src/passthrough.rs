@@ -1,0 +1,158 @@
+//! A request that goes on to WeChat's API, whichever way it came in: below `/app/KEY` or at the root.
+//!
+//! What the proxy answers better itself, it does: tokens are never fetched from WeChat by a caller (that would end the
+//! account's own), and tickets come from memory.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use bytes::Bytes;
+use engine::Engine;
+use engine::apps::{Registered, Wanted};
+use engine::consumers::Consumer;
+use engine::guard::Denied;
+use engine::passthrough::{ApiCall, PassError};
+use engine::upstream::UpstreamError;
+use secrecy::ExposeSecret;
+use serde_json::json;
+use wechat::api_path::ApiPath;
+use wechat::calls::Host;
+
+use crate::answer::{Error, json_bytes};
+use crate::parameters::query_value;
+use crate::sdk_tokens;
+
+/// What goes to WeCom stands below this, under `/app/KEY` and in scopes.
+const QYAPI: &str = "/qyapi";
+
+/// The first names of the proxy's own paths below `/app/KEY`: what begins like one of them and is none is a slip, not WeChat's.
+const OURS: [&str; 12] =
+    ["api", "auth", "js", "jsapi", "login", "msg", "pay", "qyapi", "qyauth", "qyjs", "qyjsapi", "qymsg"];
+
+/// Whose API a path below `/app/KEY` is, and which.
+///
+/// # Errors
+/// When it is none of WeChat's: one name alone, or a path of our own that does not exist.
+pub(crate) fn destination(registered: &Registered, below: ApiPath) -> Result<(Host, ApiPath), Error> {
+    if let Some(path) = below.as_str().strip_prefix(QYAPI).filter(|path| path.starts_with('/')) {
+        let path = ApiPath::parse(path)?;
+        return if path.segments().nth(1).is_some() { Ok((Host::Qyapi, path)) } else { Err(Error::NoSuchPath) };
+    }
+    if OURS.contains(&below.first_segment()) || below.segments().nth(1).is_none() {
+        return Err(Error::NoSuchPath);
+    }
+    // A WeCom corporation's, if its id says so.
+    let host = if registered.appid.is_surely_wecom() { Host::Qyapi } else { Host::Api };
+    Ok((host, below))
+}
+
+/// Whether the registration may use this API: its `call` names paths below `/app/KEY`.
+///
+/// # Errors
+/// [`Denied::OutOfScope`].
+pub(crate) fn check_scope(consumer: &Consumer, path: &ApiPath) -> Result<(), Error> {
+    let registered = &consumer.registered;
+    let below_qyapi = || format!("{QYAPI}{path}");
+    let may = match consumer.host {
+        Host::Api => registered.may_use(path.as_str()),
+        Host::Qyapi => registered.may_use(&below_qyapi()) || registered.may_use(path.as_str()),
+    };
+    if may { Ok(()) } else { Err(Denied::OutOfScope { path: path.to_string() }.into()) }
+}
+
+/// The answer to somebody who may call this API.
+///
+/// # Errors
+/// What the proxy cannot answer, or get answered.
+pub(crate) async fn answer(
+    engine: &Arc<Engine>,
+    consumer: &Consumer,
+    path: &ApiPath,
+    request: Request,
+) -> Result<Response, Error> {
+    if sdk_tokens::is_token_path(path) {
+        return sdk_tokens::for_consumer(engine, consumer, path, request).await;
+    }
+    if let Some(wanted) = ticket(path, request.uri().query().unwrap_or_default()) {
+        return ticket_answer(engine, &consumer.registered, wanted).await;
+    }
+    carry(engine, Some(&consumer.registered), consumer.host, path, request).await
+}
+
+/// Passes a request on and its answer back.
+///
+/// # Errors
+/// When WeChat gave no whole answer, or there is no token to ask it with.
+pub(crate) async fn carry(
+    engine: &Engine,
+    registered: Option<&Arc<Registered>>,
+    host: Host,
+    path: &ApiPath,
+    request: Request,
+) -> Result<Response, Error> {
+    let (parts, body) = request.into_parts();
+    let body = engine.passthrough.take(body).await.map_err(PassError::Caller)?;
+    let query = parts.uri.query().unwrap_or_default();
+    let call = ApiCall { registered, host, method: parts.method, path, query, headers: parts.headers, body };
+    let response = engine.passthrough.carry(call).await?;
+    Ok(response.map(Body::new))
+}
+
+/// Which ticket a call asks for: `getTicket` of official accounts, and WeCom's two.
+fn ticket(path: &ApiPath, query: &str) -> Option<Wanted> {
+    let kind = || query_value(query, "type");
+    match path.as_str() {
+        "/cgi-bin/ticket/getticket" => match kind()?.as_str() {
+            "jsapi" => Some(Wanted::JsapiTicket),
+            "wx_card" => Some(Wanted::CardTicket),
+            _ => None,
+        },
+        "/cgi-bin/get_jsapi_ticket" => Some(Wanted::CorpTicket),
+        "/cgi-bin/ticket/get" => (kind()? == "agent_config").then_some(Wanted::AgentTicket),
+        _ => None,
+    }
+}
+
+async fn ticket_answer(engine: &Engine, registered: &Registered, wanted: Wanted) -> Result<Response, Error> {
+    let slot = registered.slot(wanted, &engine.slots);
+    let current = engine.credentials.valid(slot).await?;
+    let expires_in = current.expires_in(engine.clock.now()).unwrap_or(0);
+    let ticket = current.value.expose_secret();
+    let body = json!({"errcode": 0, "errmsg": "ok", "ticket": ticket, "expires_in": expires_in});
+    Ok(json_bytes(Bytes::from(body.to_string())))
+}
+
+impl From<PassError> for Error {
+    fn from(error: PassError) -> Self {
+        let text = error.to_string();
+        match error {
+            PassError::NoToken(error) => error.into(),
+            PassError::NoAnswer(UpstreamError::Timeout { .. }, _) => Self::NoAnswerInTime(text),
+            PassError::NoAnswer(..) => Self::NotPassed(text),
+            PassError::Caller(_) => Self::BadBody("the body ended before it was whole; send it again"),
+            PassError::Method => Self::WrongMethod,
+            PassError::Address(_) => Self::BadPath(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> ApiPath {
+        ApiPath::parse(text).unwrap()
+    }
+
+    #[test]
+    fn tickets_are_known_by_path_and_type() {
+        assert_eq!(ticket(&path("/cgi-bin/ticket/getticket"), "access_token=T&type=jsapi"), Some(Wanted::JsapiTicket));
+        assert_eq!(ticket(&path("/cgi-bin/ticket/getticket"), "type=wx_card"), Some(Wanted::CardTicket));
+        assert_eq!(ticket(&path("/cgi-bin/ticket/getticket"), "type=other"), None);
+        assert_eq!(ticket(&path("/cgi-bin/get_jsapi_ticket"), ""), Some(Wanted::CorpTicket));
+        assert_eq!(ticket(&path("/cgi-bin/ticket/get"), "type=agent_config"), Some(Wanted::AgentTicket));
+        assert_eq!(ticket(&path("/cgi-bin/user/info"), "type=jsapi"), None);
+    }
+}
