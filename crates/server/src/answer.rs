@@ -242,6 +242,12 @@ impl Error {
         Form { status, errcode, retry_after: self.retry_after() }
     }
 
+    /// The error where there is no router: status and JSON.
+    pub(crate) fn status_and_body(&self) -> (StatusCode, Bytes) {
+        let form = self.form();
+        (form.status, json!({"errcode": form.errcode, "errmsg": self.errmsg()}).to_string().into())
+    }
+
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Upstream { retry_in, .. } => (!retry_in.is_zero()).then_some(*retry_in),

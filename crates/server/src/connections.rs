@@ -13,7 +13,8 @@ use std::time::Duration;
 use axum::Router;
 use bytes::Bytes;
 use futures::future;
-use http::{Request, Response};
+use http::header::{CONNECTION, CONTENT_TYPE};
+use http::{HeaderValue, Request, Response, Version};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
@@ -26,6 +27,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::answer::{Error, JSON};
+use crate::framing::Watched;
 use crate::open_connections::{OpenConnections, State, UnderWay, drive};
 use crate::ready_answers::ReadyAnswers;
 
@@ -58,6 +61,9 @@ type Answered = Result<Response<Either<Full<Bytes>, Counted>>, Infallible>;
 
 impl Answering {
     fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr, connection: &Arc<State>) -> Answer {
+        if connection.was_measured_twice() && request.version() < Version::HTTP_2 {
+            return future::Either::Left(future::ready(Ok(measured_twice().map(Either::Left))));
+        }
         if let Some(response) = self.ready.answer(&request) {
             connection.served();
             return future::Either::Left(future::ready(Ok(response.map(Either::Left))));
@@ -70,6 +76,19 @@ impl Answering {
             Ok(response.map(|body| Either::Right(Counted { body, _under_way: under_way })))
         }))
     }
+}
+
+/// The connection ends after it: what follows may be a part of the body.
+fn measured_twice() -> Response<Full<Bytes>> {
+    let error = Error::BadBody(
+        "the request has both Content-Length and Transfer-Encoding, so its end is not certain; send it with one of them",
+    );
+    let (status, body) = error.status_and_body();
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// A body that keeps its request counted as under way until the last byte of the answer.
@@ -149,7 +168,8 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>, tasks: &TaskTracke
 async fn serve_plain(shared: &Arc<Shared>, id: u64, state: Arc<State>, stream: TcpStream, peer: SocketAddr) {
     let _leaves = shared.open.leaves(id);
     let service = service_fn(|request| shared.answering.answer(request, peer, &state));
-    let connection = http1::Builder::new().max_buf_size(MAX_HEAD).serve_connection(TokioIo::new(stream), service);
+    let watched = Watched::new(stream, Arc::clone(&state));
+    let connection = http1::Builder::new().max_buf_size(MAX_HEAD).serve_connection(TokioIo::new(watched), service);
     drive(&state, connection).await;
 }
 
@@ -168,6 +188,7 @@ async fn serve_tls(
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().max_buf_size(MAX_HEAD);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(HTTP2_PING).max_concurrent_streams(200);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let watched = Watched::new(stream, Arc::clone(&state));
+    let connection = builder.serve_connection(TokioIo::new(watched), service);
     drive(&state, connection).await;
 }

@@ -19,6 +19,7 @@ mod client_address;
 mod connections;
 mod cross_origin;
 mod example_pages;
+mod framing;
 mod from_anyone;
 mod from_backends;
 mod from_operators;

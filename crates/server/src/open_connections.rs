@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -34,6 +34,8 @@ pub(crate) struct State {
     under_way: AtomicU32,
     seen_by_scan: AtomicU32,
     wish: AtomicU8,
+    /// The head that arrived last tells two lengths of its body.
+    measured_twice: AtomicBool,
     task: AtomicWaker,
 }
 
@@ -76,6 +78,21 @@ impl State {
         self.served();
         self.under_way.fetch_add(1, Ordering::Relaxed);
         UnderWay(Arc::clone(self))
+    }
+
+    /// Whether a request is under way.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed) > 0
+    }
+
+    /// Notes that the head of the next request tells two lengths of its body.
+    pub(crate) fn note_measured_twice(&self) {
+        self.measured_twice.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the head of this request told two lengths of its body.
+    pub(crate) fn was_measured_twice(&self) -> bool {
+        self.measured_twice.load(Ordering::Relaxed) && self.measured_twice.swap(false, Ordering::Relaxed)
     }
 
     fn ask(&self, wish: u8) {

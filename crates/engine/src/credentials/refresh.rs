@@ -31,7 +31,8 @@ fn tell_if_killed(row: &Credential, demand: &Demand, now: Timestamp) {
         credential = row.id,
         age_s = row.issued_at.map(|at| now.since(at).as_secs()),
         left_s = end.since(now).as_secs(),
-        "WeChat refused our access_token before its time, and it was replaced: somebody outside holds the account's secret and          refreshed the token, or the secret was reset; let every system get its token here"
+        "WeChat refused our access_token before its time, and it was replaced: somebody outside holds the account's secret and \
+         refreshed the token, or the secret was reset; let every system get its token here"
     );
 }
 

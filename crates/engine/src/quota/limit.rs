@@ -1,11 +1,11 @@
-//! For how long a quota that is used up stays so, and when WeChat's day begins.
+//! For how long a quota that is used up stays so.
 //!
 //! Sources: "Quota of API calls" of the official account documents (daily counters begin anew at midnight, UTC+8; 45011 is
 //! the minute's), "Access frequency limits" of the WeCom documents (limits of minutes and hours, no daily ones).
 
 use std::time::Duration;
 
-use store::Timestamp;
+use store::{ApiUse, Timestamp};
 use wechat::Errcode;
 use wechat::calls::Host;
 
@@ -23,18 +23,13 @@ pub(super) fn over_at(errcode: Errcode, host: Host, now: Timestamp) -> Option<Ti
     match (errcode, host) {
         (Errcode::DAILY_QUOTA | Errcode::MINUTE_QUOTA, Host::Qyapi) => Some(now + WECOM_AGAIN_AFTER),
         (Errcode::DAILY_QUOTA, Host::Api) => {
-            Some(Timestamp::from_millis((quota_day(now) + 1) * DAY_MS - DAY_BEGINS_EARLIER_MS))
+            Some(Timestamp::from_millis((ApiUse::day_of(now) + 1) * DAY_MS - DAY_BEGINS_EARLIER_MS))
         }
         (Errcode::MINUTE_QUOTA, Host::Api) => {
             Some(Timestamp::from_millis((now.as_millis().div_euclid(MINUTE_MS) + 1) * MINUTE_MS))
         }
         _ => None,
     }
-}
-
-/// WeChat's day: days since 1970-01-01 in UTC+8.
-pub(super) fn quota_day(now: Timestamp) -> i64 {
-    (now.as_millis() + DAY_BEGINS_EARLIER_MS).div_euclid(DAY_MS)
 }
 
 #[cfg(test)]
@@ -50,7 +45,7 @@ mod tests {
         assert_eq!(over_at(Errcode::MINUTE_QUOTA, Host::Api, LATE), Some(LATE + Duration::from_secs(30)));
         let begin = LATE + Duration::from_secs(30);
         assert_eq!(over_at(Errcode::DAILY_QUOTA, Host::Api, begin), Some(begin + Duration::from_secs(24 * 3600)));
-        assert_eq!(quota_day(begin), quota_day(LATE) + 1);
+        assert_eq!(ApiUse::day_of(begin), ApiUse::day_of(LATE) + 1);
         assert_eq!(over_at(Errcode::DAILY_QUOTA, Host::Qyapi, LATE), Some(LATE + WECOM_AGAIN_AFTER));
     }
 

@@ -17,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 use wechat::Errcode;
 use wechat::pay::time::spaced;
 
-use super::limit::quota_day;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 
@@ -108,7 +107,7 @@ impl Usage {
     /// [`StoreError`]; then it is written with the next.
     pub async fn save(&self) -> Result<(), StoreError> {
         let _saving = self.saving.lock().await;
-        let day = quota_day(self.clock.now());
+        let day = ApiUse::day_of(self.clock.now());
         let (rows, counts) = self.unsaved(day);
         if rows.is_empty() {
             return Ok(());
@@ -142,7 +141,7 @@ impl Usage {
     /// [`StoreError`] when the database does not answer.
     pub async fn lines(&self, days: i64, key: Option<&str>, limit: u64) -> Result<Vec<UsageLine>, StoreError> {
         self.save().await?;
-        let today = quota_day(self.clock.now());
+        let today = ApiUse::day_of(self.clock.now());
         let rows = self.store.api_usage(today - days + 1, today, key, limit).await?;
         Ok(rows.into_iter().map(UsageLine::of).collect())
     }
@@ -169,7 +168,7 @@ impl Usage {
             return;
         }
         *removed_at = Some(now);
-        if let Err(error) = self.store.prune_api_usage(quota_day(now) - KEEP_DAYS).await {
+        if let Err(error) = self.store.prune_api_usage(ApiUse::day_of(now) - KEEP_DAYS).await {
             tracing::error!(%error, "old counts of API calls could not be removed");
         }
     }

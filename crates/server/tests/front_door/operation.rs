@@ -37,7 +37,7 @@ async fn metrics_count_requests_calls_and_refreshes_by_name() {
     for line in [
         r#"wechat_proxy_http_requests_total{route="/app/{key}/api",status="200"} 3"#,
         r#"wechat_proxy_http_requests_total{route="/app/{key}/api",status="404"} 1"#,
-        r#"wechat_proxy_http_requests_total{route="none",status="404"} 1"#,
+        r#"wechat_proxy_http_requests_total{route="/{file}/{*path}",status="404"} 1"#,
         r#"wechat_proxy_http_requests_total{route="/register",status="200"} 1"#,
         r#"wechat_proxy_upstream_calls_total{api="/cgi-bin/stable_token",errcode="0"} 1"#,
         r#"wechat_proxy_upstream_calls_total{api="/cgi-bin/stable_token",errcode="45009"} 1"#,

@@ -4,8 +4,10 @@ use base64::Engine as _;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use super::TOO_LONG;
+use super::{TOO_LONG, within};
 
 /// Somebody who sends HTTP requests to one address, with the same headers each time.
 #[derive(Clone)]
@@ -73,6 +75,36 @@ impl Caller {
 
     pub(crate) async fn try_get(&self, target: &str) -> Result<Answer, reqwest::Error> {
         self.try_send(Method::GET, target, None, Vec::new()).await
+    }
+
+    /// These bytes on a connection of their own, and all that comes back until it ends.
+    pub(crate) async fn raw(&self, request: &str) -> String {
+        let mut stream = self.connect().await;
+        // The other side may end it before it has all of a request that it refuses.
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = within("an answer in bytes", stream.read_to_end(&mut answer)).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// These bytes, and then the connection ends.
+    pub(crate) async fn raw_half(&self, request: &str) {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        let _ = within("the end of the connection", stream.read_to_end(&mut answer)).await;
+    }
+
+    /// A path as it is, dots and all, and the JSON that comes back.
+    pub(crate) async fn raw_get(&self, target: &str) -> Value {
+        let answer = self.raw(&format!("GET {target} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")).await;
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        serde_json::from_str(body).unwrap_or_else(|_| panic!("no JSON: {answer}"))
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.base.trim_start_matches("http://")).await.unwrap()
     }
 
     pub(crate) async fn try_send(

@@ -56,6 +56,8 @@ pub(crate) enum Reply {
     Cut,
     /// Never answers.
     Hang,
+    /// These bytes, and the end of the connection.
+    Raw(String),
 }
 
 impl Reply {
@@ -68,12 +70,20 @@ impl Reply {
 /// A call as it arrived.
 #[derive(Debug, Clone)]
 pub(crate) struct Arrived {
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: String,
+    /// Lines of the head, names in lower case.
+    headers: Vec<(String, String)>,
     pub(crate) body: String,
 }
 
 impl Arrived {
+    /// The first header of this name; `None` when there is none.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// The first parameter of this name, decoded; empty when there is none.
     pub(crate) fn parameter(&self, name: &str) -> String {
         let mut pairs = form_urlencoded::parse(self.query.as_bytes());
@@ -201,6 +211,10 @@ impl Shared {
                 (head, body.get(..body.len() / 2).unwrap().to_owned())
             }
             Reply::Drop => return false,
+            Reply::Raw(bytes) => {
+                let _ = stream.get_mut().write_all(bytes.as_bytes()).await;
+                return false;
+            }
             Reply::Hang => std::future::pending().await,
         };
         let sent = stream.get_mut().write_all(format!("{head}{body}").as_bytes()).await;
@@ -266,11 +280,16 @@ async fn read_call(stream: &mut BufReader<TcpStream>) -> Option<Arrived> {
             line => lines.push(line.to_owned()),
         }
     }
-    let target = lines.first()?.split(' ').nth(1)?;
+    let (request, headers) = lines.split_first()?;
+    let mut words = request.split(' ');
+    let (method, target) = (words.next()?, words.next()?);
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let lengths =
-        lines.iter().filter_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
-    let mut body = vec![0; lengths.max().unwrap_or(0)];
+    let pair =
+        |line: &String| line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
+    let headers: Vec<_> = headers.iter().filter_map(pair).collect();
+    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).await.ok()?;
-    Some(Arrived { path: path.to_owned(), query: query.to_owned(), body: String::from_utf8(body).ok()? })
+    let (method, path, query) = (method.to_owned(), path.to_owned(), query.to_owned());
+    Some(Arrived { method, path, query, headers, body: String::from_utf8(body).ok()? })
 }

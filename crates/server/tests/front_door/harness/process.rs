@@ -125,6 +125,11 @@ impl Process {
         rest.split_whitespace().next().unwrap().replace("0.0.0.0", "127.0.0.1")
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// `TERM`, `INT`, `KILL`, …
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
