@@ -87,6 +87,10 @@ pub(crate) struct User {
     pub(crate) last_action: Option<Time>,
     /// Until when the account is shown as typing.
     pub(crate) typing_until: Option<Time>,
+    /// A mini program's user whom WeChat does not let log in: 40226.
+    pub(crate) high_risk: bool,
+    /// Logins to a mini program of this minute.
+    pub(crate) logins: Counter,
     /// WeCom: messages of this minute and this hour.
     pub(crate) minute: Counter,
     pub(crate) hour: Counter,
@@ -107,6 +111,8 @@ impl User {
             windows: Windows::default(),
             last_action: None,
             typing_until: None,
+            high_risk: false,
+            logins: Counter::per(Period::Minute),
             minute: Counter::per(Period::Minute),
             hour: Counter::per(Period::Hour),
             entries: VecDeque::new(),

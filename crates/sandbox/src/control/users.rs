@@ -37,6 +37,8 @@ pub(super) struct UserView {
     /// A virtual identity, of a snapshot page.
     snapshot: bool,
     receives: bool,
+    /// Cannot log in to a mini program.
+    high_risk: bool,
     /// Customer-service messages that the account may still send, and until when.
     messages_left: u32,
     messages_until: Option<Time>,
@@ -49,6 +51,7 @@ pub(super) struct UserView {
 pub(super) struct UserPatch {
     following: Option<bool>,
     receives: Option<bool>,
+    high_risk: Option<bool>,
     nickname: Option<String>,
     language: Option<String>,
     sex: Option<u8>,
@@ -57,13 +60,15 @@ pub(super) struct UserPatch {
     city: Option<String>,
     headimgurl: Option<String>,
     unionid: Option<String>,
+    phone_number: Option<String>,
 }
 
 impl UserPatch {
     /// What it changes about the person.
     fn of_person(self) -> PersonPatch {
-        let UserPatch { nickname, language, sex, country, province, city, headimgurl, unionid, .. } = self;
-        PersonPatch { nickname, language, sex, country, province, city, headimgurl, unionid }
+        let UserPatch { nickname, language, sex, country, province, city, headimgurl, unionid, phone_number, .. } =
+            self;
+        PersonPatch { nickname, language, sex, country, province, city, headimgurl, unionid, phone_number }
     }
 }
 
@@ -115,7 +120,8 @@ fn changed(world: &mut World, appid: &str, openid: &str, patch: UserPatch) -> Re
     let people = &mut world.accounts.get_mut(appid).ok_or_else(|| unknown(appid))?.people;
     let is_phone = people.phone() == openid;
     let user = people.meet(openid, now).map_err(ControlError::bad_request)?;
-    let (following, receives, person) = (patch.following, patch.receives, patch.of_person());
+    let (following, receives, high_risk) = (patch.following, patch.receives, patch.high_risk);
+    let person = patch.of_person();
     if let Some(problem) = person.problem() {
         return Err(ControlError::bad_request(problem));
     }
@@ -125,6 +131,7 @@ fn changed(world: &mut World, appid: &str, openid: &str, patch: UserPatch) -> Re
         None => {}
     }
     user.receives = receives.unwrap_or(user.receives);
+    user.high_risk = high_risk.unwrap_or(user.high_risk);
     if is_phone {
         world.phone.person.apply(person);
     } else {
@@ -255,6 +262,7 @@ fn user_view(world: &World, holder: &Holder, user: &User) -> UserView {
         following: user.following,
         snapshot: user.snapshot,
         receives: user.receives,
+        high_risk: user.high_risk,
         messages_left,
         messages_until,
         typing: user.typing_until.is_some_and(|until| until > now),

@@ -12,6 +12,8 @@ mod followers;
 mod media;
 mod members;
 mod menus;
+mod mini_login;
+mod mini_tools;
 mod pages;
 mod pay_v2;
 mod pay_v3;

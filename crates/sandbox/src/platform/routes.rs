@@ -8,8 +8,8 @@ use http::Method;
 use super::desk::{Answer, Desk};
 use super::refusal::{House, Refusal};
 use super::{
-    custom_messages, followers, media, members, menus, pages, pay_v2, pay_v3, platform_ips, qrcodes, quota, tickets,
-    tokens, web_login, wecom, wecom_messages,
+    custom_messages, followers, media, members, menus, mini_login, mini_tools, pages, pay_v2, pay_v3, platform_ips,
+    qrcodes, quota, tickets, tokens, web_login, wecom, wecom_messages,
 };
 use crate::wire::{Call, Reply};
 use crate::world::World;
@@ -37,7 +37,7 @@ const fn post(of: Of, path: &'static str, handler: fn(&mut Desk<'_>) -> Answer) 
     Route { of, get: false, path, handler }
 }
 
-const ROUTES: [Route; 33] = [
+const ROUTES: [Route; 39] = [
     // tokens
     get(Of::Official, "/cgi-bin/token", tokens::classic),
     post(Of::Official, "/cgi-bin/stable_token", tokens::stable),
@@ -72,6 +72,13 @@ const ROUTES: [Route; 33] = [
     get(Of::Wecom, "/cgi-bin/auth/getuserinfo", members::who),
     get(Of::Wecom, "/cgi-bin/user/getuserinfo", members::who_in_the_old_way),
     post(Of::Wecom, "/cgi-bin/auth/getuserdetail", members::detail),
+    // mini programs
+    get(Of::Official, "/sns/jscode2session", mini_login::exchange),
+    get(Of::Official, "/wxa/checksession", mini_login::check),
+    get(Of::Official, "/wxa/resetusersessionkey", mini_login::reset),
+    post(Of::Official, "/wxa/business/getuserphonenumber", mini_login::phone_number),
+    post(Of::Official, "/wxa/getwxacodeunlimit", mini_tools::code),
+    post(Of::Official, "/wxa/msg_sec_check", mini_tools::check_text),
     // quotas
     post(Of::Official, "/cgi-bin/clear_quota", quota::clear_all),
     post(Of::Official, "/cgi-bin/clear_quota/v2", quota::clear_all_by_secret),

@@ -4,7 +4,7 @@
 //! official account docs and of the WeCom docs; where those give Chinese only, the English here is unconfirmed.
 
 /// Official accounts and mini programs.
-const OFFICIAL: [(i64, &str); 69] = [
+const OFFICIAL: [(i64, &str); 76] = [
     (-1, "system error"),
     (
         40001,
@@ -38,6 +38,8 @@ const OFFICIAL: [(i64, &str); 69] = [
     (40097, "invalid args"),
     (40125, "invalid appsecret"),
     (40163, "code been used,"),
+    (40169, "invalid length for scene, or the data is not json string"),
+    (40226, "high risk user, login is blocked"),
     (40243, "appsecret is frozen, please unfreeze it and try again"),
     (41001, "access_token missing"),
     (41002, "appid missing"),
@@ -46,6 +48,7 @@ const OFFICIAL: [(i64, &str); 69] = [
     (41005, "media data missing"),
     (41008, "missing code"),
     (41009, "missing openid"),
+    (41030, "invalid page"),
     (42001, "access_token expired"),
     (42002, "refresh_token expired"),
     (42003, "code expired"),
@@ -78,6 +81,10 @@ const OFFICIAL: [(i64, &str); 69] = [
     (76003, "rid does not belong to this account"),
     (76004, "rid expired"),
     (76021, "cgi_path not found, please check"),
+    (87007, "session_key is not existed or expired"),
+    (87008, "invalid sig_method"),
+    (87009, "invalid signature"),
+    (87014, "risky content"),
 ];
 
 /// WeCom, where it says something else.
