@@ -22,10 +22,11 @@ const WECOM_CORP_TICKET_HOUR: u64 = 400;
 pub(crate) const MOST_OVERRIDES: usize = 100;
 
 /// Daily limits that the official account docs give, in calls.
-const OFFICIAL_DAILY: [(&str, u64); 6] = [
+const OFFICIAL_DAILY: [(&str, u64); 7] = [
     ("/cgi-bin/token", 2_000),
     ("/cgi-bin/stable_token", 500_000),
     ("/cgi-bin/message/custom/send", 500_000),
+    ("/cgi-bin/message/template/send", 100_000),
     ("/cgi-bin/menu/create", 1_000),
     ("/cgi-bin/qrcode/create", 100_000),
     ("/cgi-bin/user/info", 5_000_000),

@@ -12,7 +12,7 @@ use crate::addresses::Addresses;
 use crate::backend::Backend;
 use crate::callback::{Callback, CallbackError};
 use crate::chance;
-use crate::chat::{Media, Menu, People, Scenes, User};
+use crate::chat::{Media, Menu, People, Scenes, Templates, User};
 use crate::clock::{Clock, Time};
 use crate::counter::{Counter, Period};
 use crate::faults::Faults;
@@ -37,6 +37,8 @@ const FIRST_AGENTID: u64 = 1_000_002;
 
 /// Numbers of menus begin above this.
 const FIRST_MENU_ID: u64 = 420_000_000;
+/// Numbers of messages that are sent begin above this.
+const FIRST_JOB_ID: u64 = 2_410_000_000_000_000_000;
 /// The userid of the phone's user in every corp.
 const PHONE_USERID: &str = "zhangsan";
 
@@ -56,6 +58,7 @@ pub(crate) struct World {
     pub(crate) addresses: Addresses,
     accounts_made: u64,
     menus_made: u64,
+    jobs_made: u64,
 }
 
 /// An account and everything that belongs to it.
@@ -90,6 +93,7 @@ pub(crate) struct Holder {
     /// A corp's are those of its apps.
     pub(crate) menu: Option<Menu>,
     pub(crate) scenes: Scenes,
+    pub(crate) templates: Templates,
 }
 
 /// An app of a WeCom corp.
@@ -123,6 +127,7 @@ impl World {
             addresses: Addresses::default(),
             accounts_made: 0,
             menus_made: 0,
+            jobs_made: 0,
         }
     }
 
@@ -165,6 +170,7 @@ impl World {
             media: Media::default(),
             menu: None,
             scenes: Scenes::default(),
+            templates: Templates::default(),
         };
         if wecom {
             holder.apps.push(App::new(FIRST_AGENTID, secret, "App".to_owned()));
@@ -229,6 +235,13 @@ impl World {
     pub(crate) fn next_menu_id(&mut self) -> u64 {
         self.menus_made += 1;
         FIRST_MENU_ID + self.menus_made
+    }
+
+    /// The `msgid` of a message that is sent: beyond what fits into a double (the sample of the docs is
+    /// shorter; that today's are not is unconfirmed).
+    pub(crate) fn next_job_id(&mut self) -> u64 {
+        self.jobs_made += 1;
+        FIRST_JOB_ID + self.jobs_made
     }
 
     /// Which account a call is about: by its token, else by the id that it names in the query or the body, or by the

@@ -66,6 +66,15 @@ pub(crate) enum Content {
         kind: String,
         id: String,
     },
+    /// A template message or a subscription message.
+    Notice {
+        title: String,
+        lines: Vec<Line>,
+        url: String,
+        /// The mini program that it leads to, and the page there.
+        appid: String,
+        path: String,
+    },
     /// WeCom's text card.
     TextCard {
         title: String,
@@ -104,6 +113,13 @@ pub(crate) struct Article {
     pub(crate) description: String,
     pub(crate) picture: String,
     pub(crate) url: String,
+}
+
+/// One line of a notice: what it is about, and what is said about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Line {
+    pub(crate) label: String,
+    pub(crate) value: String,
 }
 
 /// One option of a `msgmenu`.

@@ -6,12 +6,14 @@
 //! | `media` | pictures and what else is named by a media id |
 //! | `menu` | the menu at the foot of the chat |
 //! | `scenes` | QR codes to scan |
+//! | `templates` | templates of messages, and what may stand in them |
 //!
 //! What must stay true: everything is bounded, since pushes may invent users and answers may be long.
 
 mod media;
 mod menu;
 mod scenes;
+mod templates;
 mod windows;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -21,6 +23,7 @@ use serde::Serialize;
 pub(crate) use media::{Media, picture_type};
 pub(crate) use menu::Menu;
 pub(crate) use scenes::{Scene, Scenes};
+pub(crate) use templates::{NotAdded, Template, Templates, WrongValue};
 pub(crate) use windows::{Shut, Trigger, Windows};
 
 use crate::callback::Content;
@@ -83,6 +86,8 @@ pub(crate) struct User {
     /// Turned off, customer-service messages get 48002.
     pub(crate) receives: bool,
     pub(crate) windows: Windows,
+    /// How many messages of a template the user has accepted and not got yet, by its id; never 0.
+    pub(crate) subscriptions: BTreeMap<String, u32>,
     /// The last thing that the user did.
     pub(crate) last_action: Option<Time>,
     /// Until when the account is shown as typing.
@@ -109,6 +114,7 @@ impl User {
             snapshot: false,
             receives: true,
             windows: Windows::default(),
+            subscriptions: BTreeMap::new(),
             last_action: None,
             typing_until: None,
             high_risk: false,
@@ -131,6 +137,22 @@ impl User {
         self.following = true;
         self.followed = now;
         self.scene = scene;
+    }
+
+    /// Sets how many messages of a template the user has accepted.
+    pub(crate) fn accept(&mut self, template_id: String, messages: u32) {
+        if messages == 0 {
+            self.subscriptions.remove(&template_id);
+        } else {
+            self.subscriptions.insert(template_id, messages);
+        }
+    }
+
+    /// One of them has been sent.
+    pub(crate) fn use_subscription(&mut self, template_id: &str) {
+        if let Some(left) = self.subscriptions.get(template_id).map(|left| left.saturating_sub(1)) {
+            self.accept(template_id.to_owned(), left);
+        }
     }
 
     /// Forgets what was said.

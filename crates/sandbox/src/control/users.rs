@@ -1,5 +1,7 @@
 //! `/sandbox/accounts/{appid}/…` as the phone sees it: users, the chat of each, media, QR codes.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
@@ -37,6 +39,8 @@ pub(super) struct UserView {
     /// A virtual identity, of a snapshot page.
     snapshot: bool,
     receives: bool,
+    /// Accepted subscription messages by template.
+    subscriptions: BTreeMap<String, u32>,
     /// Cannot log in to a mini program.
     high_risk: bool,
     /// Customer-service messages that the account may still send, and until when.
@@ -52,6 +56,9 @@ pub(super) struct UserPatch {
     following: Option<bool>,
     receives: Option<bool>,
     high_risk: Option<bool>,
+    /// How many messages of a template the user has accepted, by its id; 0: none.
+    #[serde(default)]
+    subscriptions: BTreeMap<String, u32>,
     nickname: Option<String>,
     language: Option<String>,
     sex: Option<u8>,
@@ -121,7 +128,7 @@ fn changed(world: &mut World, appid: &str, openid: &str, patch: UserPatch) -> Re
     let is_phone = people.phone() == openid;
     let user = people.meet(openid, now).map_err(ControlError::bad_request)?;
     let (following, receives, high_risk) = (patch.following, patch.receives, patch.high_risk);
-    let person = patch.of_person();
+    let (subscriptions, person) = (patch.subscriptions.clone(), patch.of_person());
     if let Some(problem) = person.problem() {
         return Err(ControlError::bad_request(problem));
     }
@@ -131,6 +138,9 @@ fn changed(world: &mut World, appid: &str, openid: &str, patch: UserPatch) -> Re
         None => {}
     }
     user.receives = receives.unwrap_or(user.receives);
+    for (template_id, messages) in subscriptions {
+        user.accept(template_id, messages);
+    }
     user.high_risk = high_risk.unwrap_or(user.high_risk);
     if is_phone {
         world.phone.person.apply(person);
@@ -262,6 +272,7 @@ fn user_view(world: &World, holder: &Holder, user: &User) -> UserView {
         following: user.following,
         snapshot: user.snapshot,
         receives: user.receives,
+        subscriptions: user.subscriptions.clone(),
         high_risk: user.high_risk,
         messages_left,
         messages_until,

@@ -24,6 +24,8 @@ mod quota;
 mod reception;
 mod refusal;
 mod routes;
+mod subscriptions;
+mod templates;
 mod tickets;
 mod tokens;
 mod web_login;

@@ -9,7 +9,7 @@ use super::desk::{Answer, Desk};
 use super::refusal::{House, Refusal};
 use super::{
     custom_messages, followers, media, members, menus, mini_login, mini_tools, pages, pay_v2, pay_v3, platform_ips,
-    qrcodes, quota, tickets, tokens, web_login, wecom, wecom_messages,
+    qrcodes, quota, subscriptions, templates, tickets, tokens, web_login, wecom, wecom_messages,
 };
 use crate::wire::{Call, Reply};
 use crate::world::World;
@@ -37,7 +37,7 @@ const fn post(of: Of, path: &'static str, handler: fn(&mut Desk<'_>) -> Answer) 
     Route { of, get: false, path, handler }
 }
 
-const ROUTES: [Route; 39] = [
+const ROUTES: [Route; 46] = [
     // tokens
     get(Of::Official, "/cgi-bin/token", tokens::classic),
     post(Of::Official, "/cgi-bin/stable_token", tokens::stable),
@@ -54,6 +54,13 @@ const ROUTES: [Route; 39] = [
     post(Of::Official, "/cgi-bin/message/custom/typing", custom_messages::typing),
     post(Of::Official, "/cgi-bin/message/custom/business/typing", custom_messages::typing),
     post(Of::Wecom, "/cgi-bin/message/send", wecom_messages::send),
+    post(Of::Official, "/cgi-bin/message/template/send", templates::send),
+    post(Of::Official, "/cgi-bin/message/subscribe/send", subscriptions::send),
+    post(Of::Official, "/cgi-bin/message/subscribe/bizsend", subscriptions::send_of_official),
+    get(Of::Official, "/cgi-bin/template/get_all_private_template", templates::list),
+    post(Of::Official, "/cgi-bin/template/api_add_template", templates::add),
+    post(Of::Official, "/cgi-bin/template/del_private_template", templates::delete),
+    get(Of::Official, "/wxaapi/newtmpl/gettemplate", subscriptions::list),
     // menus, QR codes, media
     post(Of::Both, "/cgi-bin/menu/create", menus::create),
     get(Of::Both, "/cgi-bin/menu/get", menus::read),

@@ -4,7 +4,7 @@
 //! official account docs and of the WeCom docs; where those give Chinese only, the English here is unconfirmed.
 
 /// Official accounts and mini programs.
-const OFFICIAL: [(i64, &str); 76] = [
+const OFFICIAL: [(i64, &str); 81] = [
     (-1, "system error"),
     (
         40001,
@@ -32,6 +32,7 @@ const OFFICIAL: [(i64, &str); 76] = [
     (40029, "invalid code,"),
     (40030, "invalid refresh_token,"),
     (40032, "invalid openid list size"),
+    (40037, "invalid template_id"),
     (40052, "invalid action name"),
     (40053, "invalid action info"),
     (40066, "invalid url"),
@@ -54,6 +55,8 @@ const OFFICIAL: [(i64, &str); 76] = [
     (42003, "code expired"),
     (43001, "require GET method"),
     (43002, "require POST method"),
+    (43004, "require subscribe"),
+    (43101, "user refuse to accept the msg"),
     (44001, "empty media data"),
     (44002, "empty post data"),
     (44003, "empty news data"),
@@ -63,12 +66,14 @@ const OFFICIAL: [(i64, &str); 76] = [
     (45009, "reach max api daily quota limit"),
     (45011, "api minute-quota reach limit, must slower, retry next minute"),
     (45015, "response out of time limit or subscription is canceled"),
+    (45026, "template num exceeds limit"),
     (45047, "out of response count limit"),
     (45072, "command error"),
     (45080, "no interaction with the user in the last 30 seconds"),
     (45081, "already typing"),
     (46003, "menu no exist"),
     (47001, "data format error"),
+    (47003, "argument invalid!"),
     (48001, "api unauthorized"),
     (48002, "user has turned off receiving messages"),
     (48006, "forbid to clear quota because of reaching the limit"),

@@ -31,5 +31,6 @@ mod qr_login;
 mod receiver;
 mod serving;
 mod shop;
+mod templates;
 mod tls;
 mod visitor;
