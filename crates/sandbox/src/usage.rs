@@ -70,6 +70,8 @@ pub(crate) struct Usage {
     test_account: bool,
     /// Daily limits set by the control API, by path.
     overrides: BTreeMap<String, u64>,
+    /// Limits a minute set by the control API, by path.
+    minute_overrides: BTreeMap<String, u64>,
     paths: BTreeMap<&'static str, PathUsage>,
 }
 
@@ -82,7 +84,13 @@ struct PathUsage {
 
 impl Usage {
     pub(crate) fn new(kind: AccountKind, test_account: bool) -> Usage {
-        Usage { kind, test_account, overrides: BTreeMap::new(), paths: BTreeMap::new() }
+        Usage {
+            kind,
+            test_account,
+            overrides: BTreeMap::new(),
+            minute_overrides: BTreeMap::new(),
+            paths: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn set_test_account(&mut self, test_account: bool) {
@@ -91,6 +99,18 @@ impl Usage {
 
     pub(crate) fn overrides(&self) -> &BTreeMap<String, u64> {
         &self.overrides
+    }
+
+    pub(crate) fn minute_overrides(&self) -> &BTreeMap<String, u64> {
+        &self.minute_overrides
+    }
+
+    /// Sets or removes (`None`) the limit a minute of a path.
+    pub(crate) fn set_minute(&mut self, path: String, limit: Option<u64>) {
+        match limit {
+            Some(limit) => self.minute_overrides.insert(path, limit),
+            None => self.minute_overrides.remove(&path),
+        };
     }
 
     /// Sets or removes (`None`) the daily limit of a path.
@@ -113,6 +133,9 @@ impl Usage {
         };
         if let Some(day) = self.overrides.get(path) {
             limit.day = Some(*day);
+        }
+        if let Some(minute) = self.minute_overrides.get(path) {
+            limit.minute = Some(*minute);
         }
         limit
     }

@@ -6,6 +6,7 @@
 //! | `media` | pictures and what else is named by a media id |
 //! | `menu` | the menu at the foot of the chat |
 //! | `scenes` | QR codes to scan |
+//! | `tags` | tags that an account gives to its followers |
 //! | `templates` | templates of messages, and what may stand in them |
 //!
 //! What must stay true: everything is bounded, since pushes may invent users and answers may be long.
@@ -13,16 +14,18 @@
 mod media;
 mod menu;
 mod scenes;
+mod tags;
 mod templates;
 mod windows;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Serialize;
 
 pub(crate) use media::{Media, picture_type};
 pub(crate) use menu::Menu;
 pub(crate) use scenes::{Scene, Scenes};
+pub(crate) use tags::{MOST_OF_ONE as MOST_TAGS_OF_ONE, Tags};
 pub(crate) use templates::{NotAdded, Template, Templates, WrongValue};
 pub(crate) use windows::{Shut, Trigger, Windows};
 
@@ -81,6 +84,10 @@ pub(crate) struct User {
     pub(crate) followed: Time,
     /// The scene of the QR code by which the user came to follow.
     pub(crate) scene: Option<String>,
+    /// What the account calls the user.
+    pub(crate) remark: String,
+    /// Tags by number.
+    pub(crate) tags: BTreeSet<u64>,
     /// A virtual identity, of a snapshot page (快照页).
     pub(crate) snapshot: bool,
     /// Turned off, customer-service messages get 48002.
@@ -111,6 +118,8 @@ impl User {
             following: true,
             followed: now,
             scene: None,
+            remark: String::new(),
+            tags: BTreeSet::new(),
             snapshot: false,
             receives: true,
             windows: Windows::default(),
@@ -223,6 +232,11 @@ impl People {
     /// All of them, by openid.
     pub(crate) fn all(&self) -> impl Iterator<Item = &User> {
         self.users.values()
+    }
+
+    /// Those who follow, by openid.
+    pub(crate) fn followers(&self) -> impl Iterator<Item = &User> {
+        self.all().filter(|user| user.following)
     }
 
     /// Puts something into a user's chat; nothing when there is no such user.

@@ -6,9 +6,11 @@
 //! never while something is waited for.
 
 mod bridge;
+mod contacts;
 mod custom_messages;
 mod desk;
 mod followers;
+mod materials;
 mod media;
 mod members;
 mod menus;
@@ -25,6 +27,7 @@ mod reception;
 mod refusal;
 mod routes;
 mod subscriptions;
+mod tags;
 mod templates;
 mod tickets;
 mod tokens;

@@ -4,7 +4,7 @@
 //! official account docs and of the WeCom docs; where those give Chinese only, the English here is unconfirmed.
 
 /// Official accounts and mini programs.
-const OFFICIAL: [(i64, &str); 81] = [
+const OFFICIAL: [(i64, &str); 86] = [
     (-1, "system error"),
     (
         40001,
@@ -68,9 +68,14 @@ const OFFICIAL: [(i64, &str); 81] = [
     (45015, "response out of time limit or subscription is canceled"),
     (45026, "template num exceeds limit"),
     (45047, "out of response count limit"),
+    (45056, "create too many tags"),
+    (45059, "has too many tags"),
     (45072, "command error"),
     (45080, "no interaction with the user in the last 30 seconds"),
     (45081, "already typing"),
+    (45157, "invalid tag name"),
+    (45158, "tag name too long"),
+    (45159, "invalid tag id"),
     (46003, "menu no exist"),
     (47001, "data format error"),
     (47003, "argument invalid!"),
@@ -93,16 +98,20 @@ const OFFICIAL: [(i64, &str); 81] = [
 ];
 
 /// WeCom, where it says something else.
-const WECOM: [(i64, &str); 13] = [
+const WECOM: [(i64, &str); 17] = [
     (40001, "invalid credential"),
     (40013, "invalid corpid"),
     (40029, "invalid code"),
     (40056, "invalid agentid"),
+    (40058, "invalid Request Parameter"),
     (41002, "corpid missing"),
     (41004, "corpsecret missing"),
+    (41009, "missing userid"),
     (45009, "api freq out of limit"),
     (50003, "app disabled"),
     (60020, "not allow to access from your ip"),
+    (60111, "userid not found"),
+    (60123, "invalid party id"),
     (81013, "user & party & tag all invalid"),
     (84014, "user_ticket expired"),
     (84015, "invalid user_ticket"),

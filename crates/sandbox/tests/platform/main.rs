@@ -13,9 +13,13 @@
 mod apis;
 mod bridge;
 mod client;
+mod contacts;
 mod control;
 mod faults;
+mod followers;
+mod limits;
 mod login;
+mod materials;
 mod members;
 mod merchant;
 mod messages;

@@ -151,8 +151,15 @@ async fn menus_are_made_shown_and_deleted() {
     assert_eq!(get("/cgi-bin/menu/get").await["menu"]["button"], menu["button"]);
     let shown = shop.sandbox.get(&format!("/sandbox/accounts/{}", shop.account.appid)).await;
     assert_eq!(shown["menu"]["button"], menu["button"]);
+    assert_eq!(get("/cgi-bin/get_current_selfmenu_info").await["selfmenu_info"]["button"], menu["button"]);
+    let below = json!({ "button": [{ "name": "更多", "sub_button": menu["button"] }] });
+    assert_eq!(errcode(&shop.call("/cgi-bin/menu/create", &below).await), 0);
+    let current = get("/cgi-bin/get_current_selfmenu_info").await;
+    assert_eq!(current["selfmenu_info"]["button"][0]["sub_button"]["list"], menu["button"]);
+    assert_eq!(current["is_menu_open"], 1);
     assert_eq!(errcode(&shop.call("/cgi-bin/menu/create", &json!({ "button": [] })).await), 40016);
     assert_eq!(errcode(&get("/cgi-bin/menu/delete").await), 0);
+    assert_eq!(get("/cgi-bin/get_current_selfmenu_info").await, json!({ "is_menu_open": 0 }));
     assert_eq!(errcode(&get("/cgi-bin/menu/get").await), 46003);
 }
 
