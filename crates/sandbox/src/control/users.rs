@@ -24,6 +24,8 @@ use crate::world::{Holder, World};
 /// Entries of a chat in one answer, when nothing else is said and at most.
 const USUAL_LIMIT: usize = 100;
 const MOST_LIMIT: usize = 200;
+/// Templates that a user may have accepted, twice as many as there can be.
+const MOST_SUBSCRIPTIONS: usize = 50;
 /// QR codes that are listed.
 const MOST_CODES: usize = 50;
 
@@ -129,6 +131,11 @@ fn changed(world: &mut World, appid: &str, openid: &str, patch: UserPatch) -> Re
     let user = people.meet(openid, now).map_err(ControlError::bad_request)?;
     let (following, receives, high_risk) = (patch.following, patch.receives, patch.high_risk);
     let (subscriptions, person) = (patch.subscriptions.clone(), patch.of_person());
+    if user.subscriptions.len() + subscriptions.len() > MOST_SUBSCRIPTIONS {
+        return Err(ControlError::bad_request(format!(
+            "a user has accepted messages of at most {MOST_SUBSCRIPTIONS} templates; set some to 0"
+        )));
+    }
     if let Some(problem) = person.problem() {
         return Err(ControlError::bad_request(problem));
     }

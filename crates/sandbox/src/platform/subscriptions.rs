@@ -58,7 +58,7 @@ fn sent_by(desk: &mut Desk<'_>, kind: AccountKind) -> Answer {
     }
     let data = body.get("data").and_then(Value::as_object).ok_or_else(|| Refusal::official(47003))?;
     let lines = template.filled(data, true).map_err(|wrong| argument(&wrong))?;
-    let content = notice(template.title.clone(), lines, &body, "page");
+    let content = notice(&template.title, lines, &body, "page");
     if !user.subscriptions.contains_key(&id) {
         return Err(Refusal::official(43101));
     }

@@ -3,6 +3,8 @@
 //! Source: "User tag management" of the official account docs. Either all followers of a list get a tag or none does; that
 //! an openid of another account is 40003 and not 49003 is unconfirmed.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::desk::{Answer, Desk, text};
@@ -19,9 +21,12 @@ pub(crate) fn list(desk: &mut Desk<'_>) -> Answer {
     let caller = account(desk)?;
     desk.admit(&caller)?;
     let holder = desk.holder(&caller)?;
-    let followers = |id: u64| holder.people.followers().filter(|user| user.tags.contains(&id)).count();
-    let tags = holder.tags.all().map(|(id, name)| json!({ "id": id, "name": name, "count": followers(id) }));
-    Ok(Reply::success(&json!({ "tags": tags.collect::<Vec<_>>() })))
+    let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
+    for id in holder.people.followers().flat_map(|user| &user.tags) {
+        *counts.entry(*id).or_default() += 1;
+    }
+    let view = |(id, name)| json!({ "id": id, "name": name, "count": counts.get(&id).unwrap_or(&0) });
+    Ok(Reply::success(&json!({ "tags": holder.tags.all().map(view).collect::<Vec<_>>() })))
 }
 
 /// `POST /cgi-bin/tags/create?access_token=T` `{"tag":{"name":"广东"}}`.

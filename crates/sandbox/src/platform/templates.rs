@@ -14,6 +14,9 @@ use crate::chat::{Entry, Speaker, WrongValue};
 use crate::pushes::Due;
 use crate::wire::Reply;
 
+/// Keywords of a template at most, and the longest name of one and short id of a template, in characters.
+const MOST_KEYWORDS: usize = 20;
+const LONGEST_NAME: usize = 128;
 /// Longest `client_msg_id`, in characters.
 const LONGEST_CLIENT_MSG_ID: usize = 32;
 
@@ -36,7 +39,7 @@ pub(crate) fn send(desk: &mut Desk<'_>) -> Answer {
     }
     let data = body.get("data").and_then(Value::as_object).ok_or_else(|| Refusal::official(47003))?;
     let lines = template.filled(data, false).map_err(|wrong| argument(&wrong))?;
-    let content = notice(template.title.clone(), lines, &body, "url");
+    let content = notice(&template.title, lines, &body, "url");
     let receives = user.receives;
     desk.admit(&caller)?;
     let msgid = desk.world.next_job_id();
@@ -74,9 +77,10 @@ pub(crate) fn list(desk: &mut Desk<'_>) -> Answer {
 pub(crate) fn add(desk: &mut Desk<'_>) -> Answer {
     let caller = service(desk)?;
     let body = desk.body()?;
-    let short = text(&body, "template_id_short").ok_or_else(|| Refusal::official(40037))?;
+    let fits = |name: &&str| name.chars().count() <= LONGEST_NAME;
+    let short = text(&body, "template_id_short").filter(fits).ok_or_else(|| Refusal::official(40037))?;
     let names: Vec<_> = body.get("keyword_name_list").and_then(Value::as_array).into_iter().flatten().collect();
-    let lines = names.iter().filter_map(|name| name.as_str()).enumerate();
+    let lines = names.iter().filter_map(|name| name.as_str()).filter(fits).take(MOST_KEYWORDS).enumerate();
     let lines: Vec<_> = lines.map(|(at, name)| format!("{name}：{{{{keyword{}.DATA}}}}", at + 1)).collect();
     let content = if lines.is_empty() {
         "{{first.DATA}}\n内容：{{keyword1.DATA}}\n{{remark.DATA}}".to_owned()
@@ -112,9 +116,9 @@ pub(super) fn argument(wrong: &WrongValue) -> Refusal {
 }
 
 /// What the user sees. `page` is the name of the field with the address to go to; a mini program goes before it.
-pub(super) fn notice(title: String, lines: Vec<Line>, body: &Value, page: &str) -> Content {
+pub(super) fn notice(title: &str, lines: Vec<Line>, body: &Value, page: &str) -> Content {
     let program =
         |name: &str| body.pointer(&format!("/miniprogram/{name}")).and_then(Value::as_str).unwrap_or_default();
-    let url = text(body, page).unwrap_or_default().to_owned();
-    Content::Notice { title, lines, url, appid: program("appid").to_owned(), path: program("pagepath").to_owned() }
+    let url = text(body, page).unwrap_or_default();
+    Content::notice(title, lines, [url, program("appid"), program("pagepath")])
 }

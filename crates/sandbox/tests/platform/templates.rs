@@ -129,6 +129,9 @@ async fn each_acceptance_pays_for_one_subscription_message() {
     let patch = json!({ "subscriptions": { id.as_str(): 2 } });
     let user = shop.sandbox.set_user(&shop.account.appid, &shop.openid, &patch).await;
     assert_eq!(user["subscriptions"], patch["subscriptions"]);
+    let many: Value = (0..50).map(|number| (number.to_string(), json!(1))).collect::<serde_json::Map<_, _>>().into();
+    let path = format!("/sandbox/accounts/{}/users/{}", shop.account.appid, shop.openid);
+    assert_eq!(shop.sandbox.control("PATCH", &path, &json!({ "subscriptions": many })).await.status, 400);
     for (name, wrong, code) in [
         ("touser", json!("oNobody"), 40003),
         ("template_id", json!("x"), 40037),
