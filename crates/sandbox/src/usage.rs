@@ -31,13 +31,15 @@ const OFFICIAL_DAILY: [(&str, u64); 7] = [
     ("/cgi-bin/qrcode/create", 100_000),
     ("/cgi-bin/user/info", 5_000_000),
 ];
-/// Limits a minute that the official account docs give, in calls.
-const OFFICIAL_MINUTE: [(&str, u64); 5] = [
+/// Limits a minute that the docs of official accounts and mini programs give, in calls.
+const OFFICIAL_MINUTE: [(&str, u64); 7] = [
     ("/cgi-bin/stable_token", 10_000),
     ("/sns/oauth2/access_token", 50_000),
     ("/sns/oauth2/refresh_token", 50_000),
     ("/sns/userinfo", 50_000),
     ("/sns/auth", 50_000),
+    ("/wxa/getwxacodeunlimit", 5_000),
+    ("/wxa/resetusersessionkey", 60_000),
 ];
 /// Exchanges of codes a minute that the open platform docs give to a website, in calls.
 const WEBSITE_EXCHANGES_A_MINUTE: u64 = 10_000;

@@ -157,8 +157,8 @@ impl World {
         FIRST_MENU_ID + self.menus_made
     }
 
-    /// The `msgid` of a message that is sent: beyond what fits into a double (the sample of the docs is
-    /// shorter; that today's are not is unconfirmed).
+    /// The `msgid` of a message that is sent: beyond what fits into a double, as those of answers that were seen (the
+    /// sample of the docs is short).
     pub(crate) fn next_job_id(&mut self) -> u64 {
         self.jobs_made += 1;
         FIRST_JOB_ID + self.jobs_made

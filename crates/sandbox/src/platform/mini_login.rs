@@ -128,8 +128,8 @@ fn admit(desk: &mut Desk<'_>, session: &Session) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The caller and its user, whose login state is signed with the current session key. That a user who never logged in
-/// gets 87007 and a wrong method 87008 is unconfirmed.
+/// The caller and its user, whose login state is signed with the current session key. WeChat's session keys also end by
+/// themselves, at a time that is not published; these do not.
 fn logged_in(desk: &mut Desk<'_>) -> Result<(Caller, String), Refusal> {
     let caller = mini_program(desk)?;
     let openid = desk.call.param("openid").ok_or_else(|| Refusal::official(40003))?.to_owned();

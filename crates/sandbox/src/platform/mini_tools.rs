@@ -1,7 +1,8 @@
 //! What a mini program's server asks for besides logins: `/wxa/getwxacodeunlimit` and `/wxa/msg_sec_check`.
 //!
 //! Source: "Get unlimited mini program code" and "Text content security check" of the mini program docs. The picture is a
-//! QR code with page and scene, not the round code of the real platform; it is a PNG here and a JPEG or a PNG there.
+//! QR code with page and scene, not the round code of the real platform; it is a PNG here and a JPEG or a PNG there. Codes for
+//! what is wrong with a text or its scene are unconfirmed, but for 87014.
 
 use serde_json::json;
 

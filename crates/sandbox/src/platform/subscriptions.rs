@@ -73,7 +73,7 @@ fn sent_by(desk: &mut Desk<'_>, kind: AccountKind) -> Answer {
     let name = "subscribe_msg_sent_event";
     let event = json!({ "MsgType": "event", "Event": name, "SubscribeMsgSentEvent": { "List": sent } });
     desk.world.pushes.announce(Due { appid: caller.appid, openid, event });
-    // That mini programs get a msgid as well is unconfirmed.
+    // The docs name no msgid of mini programs; answers that were seen have one.
     Ok(Reply::success(&json!({ "errcode": 0, "errmsg": "ok", "msgid": msgid })))
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Source: "Template messages" of the official account docs: the answer says that the message is on its way, the event
 //! `TEMPLATESENDJOBFINISH` what became of it. Checks in this order: token, body, receiver, template, following, values,
-//! quota; the docs do not give the live order.
+//! quota; the docs do not give the live order. That the kinds of values of subscription messages (`thing1`, …) are checked
+//! in template messages as well is unconfirmed.
 
 use serde_json::{Value, json};
 

@@ -91,7 +91,7 @@ const OFFICIAL: [(i64, &str); 86] = [
     (76003, "rid does not belong to this account"),
     (76004, "rid expired"),
     (76021, "cgi_path not found, please check"),
-    (87007, "session_key is not existed or expired"),
+    (87007, "session_key is not existd or expired"),
     (87008, "invalid sig_method"),
     (87009, "invalid signature"),
     (87014, "risky content"),
