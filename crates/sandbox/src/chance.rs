@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use crate::clock::Time;
 
@@ -77,6 +77,26 @@ pub(crate) fn openid() -> String {
 /// A code of a login: 32 letters and digits.
 pub(crate) fn code() -> String {
     format!("0{}", plain(31))
+}
+
+/// The session key of a mini program's user: 16 bytes in base64.
+pub(crate) fn session_key() -> String {
+    STANDARD.encode(bytes::<16>())
+}
+
+/// What stands before the first block of what is encrypted for a mini program.
+pub(crate) fn iv() -> [u8; 16] {
+    bytes::<16>()
+}
+
+/// The code that gives a telephone number: 64 hex digits.
+pub(crate) fn phone_code() -> String {
+    hex_digits::<32>()
+}
+
+/// The id of a template: 43 URL-safe characters.
+pub(crate) fn template_id() -> String {
+    url_safe(43)
 }
 
 /// WeCom's `user_ticket`: 128 letters and digits.

@@ -19,8 +19,8 @@
 //! | `counter`, `usage` | counters that start over each minute, hour, day, month; limits per API |
 //! | `wire` | one API call in, one reply out |
 //! | `callback` | message push as bytes: signatures, encryption, XML, the judgement about replies |
-//! | `chat` | users of accounts, what they see, menus, media, QR codes |
-//! | `login`, `phone` | codes, web tokens, questions that wait for an answer; the phone that answers them |
+//! | `chat` | users of accounts, what they see, menus, media, QR codes, templates, tags |
+//! | `login`, `phone` | codes, web tokens, session keys, questions that wait for an answer; the phone that answers them |
 //! | `merchant` | WeChat Pay: merchants, keys, orders, refunds, notifications as values and bytes |
 //! | `faults`, `journal`, `pushes` | what goes wrong on purpose; what was received; what became of pushes |
 //! | `qrcode` | texts as pictures, and pictures as texts |

@@ -11,6 +11,8 @@ use crate::chance;
 const LONGEST_NAME: usize = 128;
 /// Longest address of a picture, in bytes.
 const LONGEST_URL: usize = 1_024;
+/// The telephone number of everybody who was given no other one.
+const PHONE_NUMBER: &str = "13800000000";
 /// The languages that WeChat's user APIs know.
 const LANGUAGES: [&str; 3] = ["zh_CN", "zh_TW", "en"];
 /// Where the pictures that the sandbox draws are; the person's unionid and a size follow.
@@ -31,6 +33,8 @@ pub(crate) struct Person {
     pub(crate) city: String,
     /// Absent: a picture that the sandbox draws.
     pub(crate) headimgurl: Option<String>,
+    /// A number of mainland China, without its country code.
+    pub(crate) phone_number: String,
 }
 
 impl Person {
@@ -45,6 +49,7 @@ impl Person {
             province: String::new(),
             city: String::new(),
             headimgurl: None,
+            phone_number: PHONE_NUMBER.into(),
         }
     }
 
@@ -63,6 +68,7 @@ impl Person {
             (&mut self.province, patch.province),
             (&mut self.city, patch.city),
             (&mut self.unionid, patch.unionid),
+            (&mut self.phone_number, patch.phone_number),
         ];
         for (field, value) in texts {
             if let Some(value) = value {
@@ -89,6 +95,7 @@ pub(crate) struct PersonPatch {
     /// Empty: no picture, as WeChat says it of people who have none.
     pub(crate) headimgurl: Option<String>,
     pub(crate) unionid: Option<String>,
+    pub(crate) phone_number: Option<String>,
 }
 
 impl PersonPatch {
@@ -106,6 +113,11 @@ impl PersonPatch {
         }
         if self.headimgurl.as_ref().is_some_and(|url| url.len() > LONGEST_URL || url.contains(char::is_control)) {
             return Some(format!("headimgurl has at most {LONGEST_URL} bytes and no control characters"));
+        }
+        let is_number =
+            |number: &String| (5..=15).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+        if self.phone_number.as_ref().is_some_and(|number| !is_number(number)) {
+            return Some("phone_number has 5 to 15 digits and nothing else".into());
         }
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         let unionid = self.unionid.as_ref().filter(|id| id.is_empty() || id.len() > 64 || !id.bytes().all(fits));

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use serde::Serialize;
+use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::callback::Content;
@@ -112,12 +113,24 @@ pub(crate) struct Push {
     pub(crate) shown: Option<Content>,
 }
 
+/// An event that is due because of an API call.
+#[derive(Clone, Debug)]
+pub(crate) struct Due {
+    pub(crate) appid: String,
+    /// The user whom it is about.
+    pub(crate) openid: String,
+    /// In WeChat's element names.
+    pub(crate) event: Value,
+}
+
 /// The pushes of late, oldest first.
 #[derive(Debug)]
 pub(crate) struct Pushes {
     records: VecDeque<Push>,
     last_id: u64,
     last_msg_id: u64,
+    /// Waits for the end of the call that led to it.
+    due: Vec<Due>,
     /// Ends what is under way with this world.
     stop: DropGuard,
 }
@@ -125,7 +138,7 @@ pub(crate) struct Pushes {
 impl Default for Pushes {
     fn default() -> Pushes {
         let stop = CancellationToken::new().drop_guard();
-        Pushes { records: VecDeque::new(), last_id: 0, last_msg_id: 0, stop }
+        Pushes { records: VecDeque::new(), last_id: 0, last_msg_id: 0, due: Vec::new(), stop }
     }
 }
 
@@ -138,6 +151,16 @@ impl Pushes {
         }
         self.records.push_back(Push { id: self.last_id, sent: clipped(&push.sent), ..push });
         self.last_id
+    }
+
+    /// An event is to be pushed when the call that led to it has been carried out.
+    pub(crate) fn announce(&mut self, due: Due) {
+        self.due.push(due);
+    }
+
+    /// The events that are due.
+    pub(crate) fn take_due(&mut self) -> Vec<Due> {
+        std::mem::take(&mut self.due)
     }
 
     /// A MsgId that no message had, of this run or an earlier one: receivers remember them.

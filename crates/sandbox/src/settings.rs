@@ -12,6 +12,8 @@ use crate::domains::Domains;
 
 /// What WeChat gives tokens and tickets, in seconds.
 pub(crate) const LIFETIME_SECS: u64 = 7200;
+/// Followers that WeChat lists in one answer ("Get user list" of the official account docs).
+const FOLLOWERS_PAGE: usize = 10_000;
 /// A token or ticket with less than this left is replaced, in seconds, for the real lifetime.
 const RENEWAL_SECS: u64 = 300;
 /// The longest lifetime that can be set, in seconds.
@@ -41,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) token_lifetime: u64,
     /// Seconds that a new ticket lives.
     pub(crate) ticket_lifetime: u64,
+    /// Followers that one call lists at most.
+    pub(crate) followers_page: usize,
 }
 
 /// What the account may do; without the right, 48001.
@@ -76,6 +80,7 @@ impl Settings {
             rights,
             token_lifetime: LIFETIME_SECS,
             ticket_lifetime: LIFETIME_SECS,
+            followers_page: FOLLOWERS_PAGE,
         }
     }
 
@@ -87,6 +92,7 @@ impl Settings {
         replace(&mut self.test_account, patch.test_account);
         replace(&mut self.token_lifetime, patch.token_lifetime);
         replace(&mut self.ticket_lifetime, patch.ticket_lifetime);
+        replace(&mut self.followers_page, patch.followers_page);
         if let Some(list) = &patch.ip_allow_list {
             self.ip_allow_list = list.clone();
         }
@@ -131,6 +137,9 @@ pub(crate) struct Patch {
     pub(crate) open_platform: Option<bool>,
     /// Daily limits by path; null takes the override away.
     pub(crate) daily_quota: BTreeMap<String, Option<u64>>,
+    /// Limits a minute by path, in the same way.
+    pub(crate) minute_quota: BTreeMap<String, Option<u64>>,
+    pub(crate) followers_page: Option<usize>,
     pub(crate) rights: Option<RightsPatch>,
     pub(crate) token_lifetime: Option<u64>,
     pub(crate) ticket_lifetime: Option<u64>,
@@ -155,8 +164,12 @@ impl Patch {
         if self.secret.is_some() && self.reset_secret {
             return Some("give secret (a new one of your own) or reset_secret (a made-up one), not both".into());
         }
-        let path = self.daily_quota.keys().find(|path| !path.starts_with('/') || path.len() > 256)?;
-        Some(format!("daily_quota names {path:?}; give a path such as /cgi-bin/token"))
+        if self.followers_page.is_some_and(|page| !(1..=FOLLOWERS_PAGE).contains(&page)) {
+            return Some(format!("followers_page is from 1 to {FOLLOWERS_PAGE}"));
+        }
+        let mut paths = self.daily_quota.keys().chain(self.minute_quota.keys());
+        let path = paths.find(|path| !path.starts_with('/') || path.len() > 256)?;
+        Some(format!("daily_quota or minute_quota names {path:?}; give a path such as /cgi-bin/token"))
     }
 }
 

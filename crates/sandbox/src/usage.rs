@@ -22,21 +22,24 @@ const WECOM_CORP_TICKET_HOUR: u64 = 400;
 pub(crate) const MOST_OVERRIDES: usize = 100;
 
 /// Daily limits that the official account docs give, in calls.
-const OFFICIAL_DAILY: [(&str, u64); 6] = [
+const OFFICIAL_DAILY: [(&str, u64); 7] = [
     ("/cgi-bin/token", 2_000),
     ("/cgi-bin/stable_token", 500_000),
     ("/cgi-bin/message/custom/send", 500_000),
+    ("/cgi-bin/message/template/send", 100_000),
     ("/cgi-bin/menu/create", 1_000),
     ("/cgi-bin/qrcode/create", 100_000),
     ("/cgi-bin/user/info", 5_000_000),
 ];
-/// Limits a minute that the official account docs give, in calls.
-const OFFICIAL_MINUTE: [(&str, u64); 5] = [
+/// Limits a minute that the docs of official accounts and mini programs give, in calls.
+const OFFICIAL_MINUTE: [(&str, u64); 7] = [
     ("/cgi-bin/stable_token", 10_000),
     ("/sns/oauth2/access_token", 50_000),
     ("/sns/oauth2/refresh_token", 50_000),
     ("/sns/userinfo", 50_000),
     ("/sns/auth", 50_000),
+    ("/wxa/getwxacodeunlimit", 5_000),
+    ("/wxa/resetusersessionkey", 60_000),
 ];
 /// Exchanges of codes a minute that the open platform docs give to a website, in calls.
 const WEBSITE_EXCHANGES_A_MINUTE: u64 = 10_000;
@@ -69,6 +72,8 @@ pub(crate) struct Usage {
     test_account: bool,
     /// Daily limits set by the control API, by path.
     overrides: BTreeMap<String, u64>,
+    /// Limits a minute set by the control API, by path.
+    minute_overrides: BTreeMap<String, u64>,
     paths: BTreeMap<&'static str, PathUsage>,
 }
 
@@ -81,7 +86,13 @@ struct PathUsage {
 
 impl Usage {
     pub(crate) fn new(kind: AccountKind, test_account: bool) -> Usage {
-        Usage { kind, test_account, overrides: BTreeMap::new(), paths: BTreeMap::new() }
+        Usage {
+            kind,
+            test_account,
+            overrides: BTreeMap::new(),
+            minute_overrides: BTreeMap::new(),
+            paths: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn set_test_account(&mut self, test_account: bool) {
@@ -90,6 +101,18 @@ impl Usage {
 
     pub(crate) fn overrides(&self) -> &BTreeMap<String, u64> {
         &self.overrides
+    }
+
+    pub(crate) fn minute_overrides(&self) -> &BTreeMap<String, u64> {
+        &self.minute_overrides
+    }
+
+    /// Sets or removes (`None`) the limit a minute of a path.
+    pub(crate) fn set_minute(&mut self, path: String, limit: Option<u64>) {
+        match limit {
+            Some(limit) => self.minute_overrides.insert(path, limit),
+            None => self.minute_overrides.remove(&path),
+        };
     }
 
     /// Sets or removes (`None`) the daily limit of a path.
@@ -112,6 +135,9 @@ impl Usage {
         };
         if let Some(day) = self.overrides.get(path) {
             limit.day = Some(*day);
+        }
+        if let Some(minute) = self.minute_overrides.get(path) {
+            limit.minute = Some(*minute);
         }
         limit
     }

@@ -3,7 +3,13 @@
 //! One value behind one lock, which is never held while something is waited for. What WeChat does with it is in
 //! `platform`, what the control API does is in `control`; here are accounts and the things that both need.
 
+mod holder;
+
 use std::collections::BTreeMap;
+
+pub(crate) use holder::{App, Holder};
+
+use holder::Beginning;
 
 use crate::account::{
     Account, AccountError, AccountKind, Agent, NewAccount, NewAgent, usable_appid, usable_name, usable_secret,
@@ -12,9 +18,8 @@ use crate::addresses::Addresses;
 use crate::backend::Backend;
 use crate::callback::{Callback, CallbackError};
 use crate::chance;
-use crate::chat::{Media, Menu, People, Scenes, User};
-use crate::clock::{Clock, Time};
-use crate::counter::{Counter, Period};
+use crate::chat::User;
+use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::journal::Journal;
 use crate::login::Logins;
@@ -22,23 +27,16 @@ use crate::merchant::Merchants;
 use crate::person::Person;
 use crate::phone::Phone;
 use crate::pushes::Pushes;
-use crate::settings::{Patch, Settings};
-use crate::ticket_book::Tickets;
-use crate::token_book::{Slot, TokenBook};
-use crate::usage::{MOST_OVERRIDES, Usage};
+use crate::settings::Patch;
+use crate::token_book::TokenBook;
 use crate::wire::Call;
 
 /// Accounts at most.
 const MOST_ACCOUNTS: usize = 1_000;
-/// Apps of one corp at most.
-const MOST_AGENTS: usize = 100;
-/// The number of the first app of a corp, as WeCom gives it.
-const FIRST_AGENTID: u64 = 1_000_002;
-
 /// Numbers of menus begin above this.
 const FIRST_MENU_ID: u64 = 420_000_000;
-/// The userid of the phone's user in every corp.
-const PHONE_USERID: &str = "zhangsan";
+/// Numbers of messages that are sent begin above this.
+const FIRST_JOB_ID: u64 = 2_410_000_000_000_000_000;
 
 /// All state of the sandbox.
 #[derive(Debug)]
@@ -56,55 +54,7 @@ pub(crate) struct World {
     pub(crate) addresses: Addresses,
     accounts_made: u64,
     menus_made: u64,
-}
-
-/// An account and everything that belongs to it.
-#[derive(Debug)]
-pub(crate) struct Holder {
-    /// The order in which accounts were made.
-    pub(crate) number: u64,
-    pub(crate) kind: AccountKind,
-    pub(crate) appid: String,
-    pub(crate) name: String,
-    pub(crate) original_id: String,
-    /// The AppSecret; a corp's secrets are those of its apps.
-    pub(crate) secret: String,
-    pub(crate) settings: Settings,
-    pub(crate) classic: Slot,
-    pub(crate) stable: Slot,
-    /// Forced refreshes of the stable token of today, and the last one.
-    pub(crate) forced: Counter,
-    pub(crate) last_forced: Option<Time>,
-    /// By type.
-    pub(crate) tickets: BTreeMap<&'static str, Tickets>,
-    pub(crate) usage: Usage,
-    /// Resets of all quotas of this month.
-    pub(crate) clears: Counter,
-    /// Resets of the quota of one API of this month.
-    pub(crate) path_clears: Counter,
-    pub(crate) apps: Vec<App>,
-    /// Where pushes go; a corp's are those of its apps.
-    pub(crate) callback: Option<Callback>,
-    pub(crate) people: People,
-    pub(crate) media: Media,
-    /// A corp's are those of its apps.
-    pub(crate) menu: Option<Menu>,
-    pub(crate) scenes: Scenes,
-}
-
-/// An app of a WeCom corp.
-#[derive(Debug)]
-pub(crate) struct App {
-    pub(crate) agentid: u64,
-    pub(crate) name: String,
-    pub(crate) secret: String,
-    pub(crate) slot: Slot,
-    /// Of type `agent_config`.
-    pub(crate) tickets: Tickets,
-    /// Ticket calls of this hour by path.
-    pub(crate) ticket_calls: BTreeMap<&'static str, Counter>,
-    pub(crate) callback: Option<Callback>,
-    pub(crate) menu: Option<Menu>,
+    jobs_made: u64,
 }
 
 impl World {
@@ -123,6 +73,7 @@ impl World {
             addresses: Addresses::default(),
             accounts_made: 0,
             menus_made: 0,
+            jobs_made: 0,
         }
     }
 
@@ -140,35 +91,9 @@ impl World {
         let secret = wish.secret.map_or_else(|| Ok(made_up()), usable_secret)?;
         let name = wish.name.map_or_else(|| Ok(default_name(wish.kind).to_owned()), usable_name)?;
         self.accounts_made += 1;
-        let mut holder = Holder {
-            number: self.accounts_made,
-            kind: wish.kind,
-            original_id: if wecom { appid.clone() } else { chance::original_id() },
-            appid: appid.clone(),
-            name,
-            secret: secret.clone(),
-            settings: Settings::new(wish.kind, wish.test_account),
-            classic: Slot::default(),
-            stable: Slot::default(),
-            forced: Counter::per(Period::Day),
-            last_forced: None,
-            tickets: BTreeMap::new(),
-            usage: Usage::new(wish.kind, wish.test_account),
-            clears: Counter::per(Period::Month),
-            path_clears: Counter::per(Period::Month),
-            apps: Vec::new(),
-            callback: None,
-            people: People::with_phone(
-                if wecom { PHONE_USERID.to_owned() } else { chance::openid() },
-                self.clock.now(),
-            ),
-            media: Media::default(),
-            menu: None,
-            scenes: Scenes::default(),
-        };
-        if wecom {
-            holder.apps.push(App::new(FIRST_AGENTID, secret, "App".to_owned()));
-        }
+        let beginning =
+            Beginning { kind: wish.kind, appid: appid.clone(), secret, name, test_account: wish.test_account };
+        let holder = Holder::new(self.accounts_made, beginning, self.clock.now());
         let account = holder.card();
         self.accounts.insert(appid, holder);
         Ok(account)
@@ -194,17 +119,18 @@ impl World {
         Some(holder.patch(patch, &mut self.tokens, now))
     }
 
-    /// Revokes tokens before their time: judged as retired from now on. Tells how many were good.
-    pub(crate) fn kill_tokens_of(&mut self, appid: &str) -> Option<usize> {
+    /// Revokes tokens before their time, of a corp those of one app or of all: judged as retired from now on. Tells how
+    /// many were good.
+    pub(crate) fn kill_tokens_of(&mut self, appid: &str, agentid: Option<u64>) -> Option<usize> {
         let now = self.clock.now();
-        let texts = self.accounts.get(appid)?.good_tokens(&self.tokens, now);
+        let texts = self.accounts.get(appid)?.good_tokens(agentid, &self.tokens, now);
         Some(texts.iter().filter(|text| self.tokens.retire(text, now)).count())
     }
 
     /// Lets the lifetime of an account's tokens be over. Tells how many were good.
-    pub(crate) fn expire_tokens_of(&mut self, appid: &str) -> Option<usize> {
+    pub(crate) fn expire_tokens_of(&mut self, appid: &str, agentid: Option<u64>) -> Option<usize> {
         let now = self.clock.now();
-        let texts = self.accounts.get(appid)?.good_tokens(&self.tokens, now);
+        let texts = self.accounts.get(appid)?.good_tokens(agentid, &self.tokens, now);
         Some(texts.iter().filter(|text| self.tokens.expire(text, now)).count())
     }
 
@@ -229,6 +155,13 @@ impl World {
     pub(crate) fn next_menu_id(&mut self) -> u64 {
         self.menus_made += 1;
         FIRST_MENU_ID + self.menus_made
+    }
+
+    /// The `msgid` of a message that is sent: beyond what fits into a double, as those of answers that were seen (the
+    /// sample of the docs is short).
+    pub(crate) fn next_job_id(&mut self) -> u64 {
+        self.jobs_made += 1;
+        FIRST_JOB_ID + self.jobs_made
     }
 
     /// Which account a call is about: by its token, else by the id that it names in the query or the body, or by the
@@ -261,122 +194,6 @@ impl World {
         let mut holders: Vec<_> = self.accounts.values().collect();
         holders.sort_by_key(|holder| holder.number);
         holders
-    }
-}
-
-impl Holder {
-    /// The account, as its maker gets to know it.
-    pub(crate) fn card(&self) -> Account {
-        Account {
-            kind: self.kind,
-            appid: self.appid.clone(),
-            secret: self.apps.first().map_or(&self.secret, |app| &app.secret).clone(),
-            name: self.name.clone(),
-            original_id: self.original_id.clone(),
-            agents: self.apps.iter().map(App::card).collect(),
-        }
-    }
-
-    /// An app by its number; without one, the first.
-    pub(crate) fn app(&self, agentid: Option<u64>) -> Option<&App> {
-        self.apps.iter().find(|app| agentid.is_none_or(|wanted| wanted == app.agentid))
-    }
-
-    /// See [`Holder::app`].
-    pub(crate) fn app_mut(&mut self, agentid: Option<u64>) -> Option<&mut App> {
-        self.apps.iter_mut().find(|app| agentid.is_none_or(|wanted| wanted == app.agentid))
-    }
-
-    /// All slots of tokens, with the app that each belongs to.
-    pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
-        [&self.classic, &self.stable].into_iter().chain(self.apps.iter().map(|app| &app.slot))
-    }
-
-    fn good_tokens(&self, tokens: &TokenBook, now: Time) -> Vec<String> {
-        let good = |text: &&String| tokens.find(text).is_some_and(|token| token.good_until() > now);
-        self.slots().flat_map(Slot::texts).filter(good).cloned().collect()
-    }
-
-    fn create_agent(&mut self, wish: NewAgent) -> Result<Agent, AccountError> {
-        if self.kind != AccountKind::Wecom {
-            return Err(AccountError::NoCorp(self.appid.clone()));
-        }
-        if self.apps.len() >= MOST_AGENTS {
-            return Err(AccountError::TooMany(MOST_AGENTS));
-        }
-        let next = self.apps.iter().map(|app| app.agentid).max().unwrap_or(FIRST_AGENTID).saturating_add(1);
-        let agentid = wish.agentid.unwrap_or(next);
-        let secret = wish.secret.map_or_else(|| Ok(chance::corp_secret()), usable_secret)?;
-        let name = wish.name.map_or_else(|| Ok(format!("App {agentid}")), usable_name)?;
-        if self.apps.iter().any(|app| app.agentid == agentid || app.secret == secret) {
-            return Err(AccountError::AgentTaken(agentid));
-        }
-        let app = App::new(agentid, secret, name);
-        let card = app.card();
-        self.apps.push(app);
-        Ok(card)
-    }
-
-    fn patch(&mut self, patch: Patch, tokens: &mut TokenBook, now: Time) -> Result<(), AccountError> {
-        if self.usage.overrides().len() + patch.daily_quota.len() > MOST_OVERRIDES {
-            return Err(AccountError::TooManyQuotas(MOST_OVERRIDES));
-        }
-        let name = patch.name.clone().map(usable_name).transpose()?;
-        let secret = match patch.secret.clone() {
-            Some(given) => Some(usable_secret(given)?),
-            None if patch.reset_secret && self.apps.is_empty() => Some(chance::secret()),
-            None if patch.reset_secret => Some(chance::corp_secret()),
-            None => None,
-        };
-        let taken = |secret: &String| self.apps.iter().skip(1).find(|app| app.secret == *secret);
-        if let Some(app) = secret.as_ref().and_then(taken) {
-            return Err(AccountError::AgentTaken(app.agentid));
-        }
-        if let Some(name) = name {
-            self.name = name;
-        }
-        if let Some(secret) = secret {
-            self.change_secret(secret, tokens, now);
-        }
-        self.settings.apply(&patch);
-        self.usage.set_test_account(self.settings.test_account);
-        for (path, limit) in patch.daily_quota {
-            self.usage.set_daily(path, limit);
-        }
-        Ok(())
-    }
-
-    fn change_secret(&mut self, secret: String, tokens: &mut TokenBook, now: Time) {
-        let mut slots = vec![&self.classic, &self.stable];
-        match self.apps.first_mut() {
-            Some(app) => {
-                app.secret = secret;
-                slots.push(&app.slot);
-            }
-            None => self.secret = secret,
-        }
-        for text in slots.into_iter().flat_map(Slot::texts) {
-            tokens.retire(text, now);
-        }
-    }
-}
-
-impl App {
-    fn new(agentid: u64, secret: String, name: String) -> App {
-        App {
-            agentid,
-            name,
-            secret,
-            slot: Slot::default(),
-            tickets: Tickets::default(),
-            ticket_calls: BTreeMap::new(),
-            callback: None,
-            menu: None,
-        }
-    }
-
-    fn card(&self) -> Agent {
-        Agent { agentid: self.agentid, secret: self.secret.clone(), name: self.name.clone() }
     }
 }
 

@@ -66,6 +66,15 @@ pub(crate) enum Content {
         kind: String,
         id: String,
     },
+    /// A template message or a subscription message.
+    Notice {
+        title: String,
+        lines: Vec<Line>,
+        url: String,
+        /// The mini program that it leads to, and the page there.
+        appid: String,
+        path: String,
+    },
     /// WeCom's text card.
     TextCard {
         title: String,
@@ -106,6 +115,13 @@ pub(crate) struct Article {
     pub(crate) url: String,
 }
 
+/// One line of a notice: what it is about, and what is said about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Line {
+    pub(crate) label: String,
+    pub(crate) value: String,
+}
+
 /// One option of a `msgmenu`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Choice {
@@ -114,6 +130,13 @@ pub(crate) struct Choice {
 }
 
 impl Content {
+    /// A filled template, and where it leads.
+    pub(crate) fn notice(title: &str, lines: Vec<Line>, [url, appid, path]: [&str; 3]) -> Content {
+        let clip = |line: Line| Line { label: clipped(&line.label), value: clipped(&line.value) };
+        let lines = lines.into_iter().take(MOST_ENTRIES).map(clip).collect();
+        Content::Notice { title: clipped(title), lines, url: clipped(url), appid: clipped(appid), path: clipped(path) }
+    }
+
     /// Content of a type, from the object that describes it.
     pub(crate) fn of(kind: &str, body: &Map<String, Value>) -> Content {
         let text = |name: &str| text_of(body, name);
@@ -237,6 +260,11 @@ mod tests {
             panic!("text")
         };
         assert_eq!(text.chars().count(), LONGEST_TEXT);
+        let line = Line { label: String::new(), value: "你".repeat(9_000) };
+        let notice = Content::notice("t", vec![line; 50], ["u", "", ""]);
+        let Content::Notice { lines, .. } = notice else { panic!("notice") };
+        assert_eq!(lines.len(), MOST_ENTRIES);
+        assert!(lines.iter().all(|line| line.value.chars().count() == LONGEST_TEXT));
         let articles = vec![json!({ "title": "t" }); 50];
         let Content::News { articles } = content("news", &json!({ "articles": articles })) else { panic!("news") };
         assert_eq!(articles.len(), MOST_ENTRIES);

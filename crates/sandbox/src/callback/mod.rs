@@ -23,7 +23,7 @@ mod xml;
 
 pub use config::{Callback, CallbackError, Format, Mode};
 pub(crate) use config::{CallbackView, NewCallback};
-pub(crate) use content::{Content, text_of};
+pub(crate) use content::{Content, Line, text_of};
 pub(crate) use envelope::{Stamp, push, url_check};
 pub(crate) use message::{Conversation, Message, Numbers};
 pub(crate) use reply::{Answered, Expected, Malformed, read};

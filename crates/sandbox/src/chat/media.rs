@@ -1,4 +1,4 @@
-//! Temporary media of an account: pictures that the page can show, everything else by its id alone.
+//! Media of an account, temporary and permanent: pictures that the page can show, everything else by its id alone.
 //!
 //! Filled by `/cgi-bin/media/upload`, by the control API and by users who send pictures. A picture is served only if its
 //! bytes say that it is one, so that nothing that came in as media is ever run by a browser. Source: "Temporary media"
@@ -13,7 +13,8 @@ use crate::clock::Time;
 
 /// Seconds for which media are kept.
 const KEPT_SECS: u64 = 3 * 86_400;
-/// Media of one account at most; the oldest go first.
+/// Media of one account at most, temporary ones and permanent ones; the oldest go first. WeChat keeps 100,000 permanent
+/// pictures.
 const MOST: usize = 100;
 /// A picture for a user who sends one without saying which: 160 × 160, hills.
 static PLACEHOLDER: &[u8] = include_bytes!("placeholder.png");
@@ -22,7 +23,7 @@ static PLACEHOLDER: &[u8] = include_bytes!("placeholder.png");
 #[derive(Clone, Debug)]
 pub(crate) struct Medium {
     pub(crate) id: String,
-    /// `image`, `voice`, `video` or `thumb`.
+    /// `image`, `voice`, `video` or `thumb`, and for permanent ones `article`.
     pub(crate) kind: String,
     pub(crate) bytes: Bytes,
     pub(crate) since: Time,
@@ -51,17 +52,18 @@ pub(crate) fn picture_type(bytes: &[u8]) -> Option<&'static str> {
 #[derive(Debug, Default)]
 pub(crate) struct Media {
     kept: VecDeque<Medium>,
+    materials: VecDeque<Medium>,
 }
 
 impl Media {
     /// Keeps bytes and gives their id.
     pub(crate) fn keep(&mut self, kind: &str, bytes: Bytes, now: Time) -> String {
-        if self.kept.len() >= MOST {
-            self.kept.pop_front();
-        }
-        let id = chance::media_id();
-        self.kept.push_back(Medium { id: id.clone(), kind: kind.to_owned(), bytes, since: now });
-        id
+        keep(&mut self.kept, kind, bytes, now)
+    }
+
+    /// Keeps bytes without an end and gives their id.
+    pub(crate) fn keep_for_good(&mut self, kind: &str, bytes: Bytes, now: Time) -> String {
+        keep(&mut self.materials, kind, bytes, now)
     }
 
     /// Keeps something in place of what a user would have sent.
@@ -72,8 +74,35 @@ impl Media {
 
     /// What an id stands for, while it is kept.
     pub(crate) fn find(&self, id: &str, now: Time) -> Option<&Medium> {
-        self.kept.iter().find(|medium| medium.id == id && medium.since.plus_secs(KEPT_SECS) > now)
+        let temporary = self.kept.iter().find(|medium| medium.id == id && medium.since.plus_secs(KEPT_SECS) > now);
+        temporary.or_else(|| self.material(id))
     }
+
+    /// A permanent medium.
+    pub(crate) fn material(&self, id: &str) -> Option<&Medium> {
+        self.materials.iter().find(|medium| medium.id == id)
+    }
+
+    /// All permanent media.
+    pub(crate) fn materials(&self) -> impl Iterator<Item = &Medium> {
+        self.materials.iter()
+    }
+
+    /// Forgets a permanent medium; says whether it was there.
+    pub(crate) fn forget_material(&mut self, id: &str) -> bool {
+        let before = self.materials.len();
+        self.materials.retain(|medium| medium.id != id);
+        self.materials.len() < before
+    }
+}
+
+fn keep(media: &mut VecDeque<Medium>, kind: &str, bytes: Bytes, now: Time) -> String {
+    if media.len() >= MOST {
+        media.pop_front();
+    }
+    let id = chance::media_id();
+    media.push_back(Medium { id: id.clone(), kind: kind.to_owned(), bytes, since: now });
+    id
 }
 
 #[cfg(test)]

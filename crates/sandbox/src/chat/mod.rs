@@ -6,21 +6,27 @@
 //! | `media` | pictures and what else is named by a media id |
 //! | `menu` | the menu at the foot of the chat |
 //! | `scenes` | QR codes to scan |
+//! | `tags` | tags that an account gives to its followers |
+//! | `templates` | templates of messages, and what may stand in them |
 //!
 //! What must stay true: everything is bounded, since pushes may invent users and answers may be long.
 
 mod media;
 mod menu;
 mod scenes;
+mod tags;
+mod templates;
 mod windows;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Serialize;
 
 pub(crate) use media::{Media, picture_type};
 pub(crate) use menu::Menu;
 pub(crate) use scenes::{Scene, Scenes};
+pub(crate) use tags::{MOST_OF_ONE as MOST_TAGS_OF_ONE, Tags};
+pub(crate) use templates::{NotAdded, Template, Templates, WrongValue};
 pub(crate) use windows::{Shut, Trigger, Windows};
 
 use crate::callback::Content;
@@ -78,15 +84,25 @@ pub(crate) struct User {
     pub(crate) followed: Time,
     /// The scene of the QR code by which the user came to follow.
     pub(crate) scene: Option<String>,
+    /// What the account calls the user.
+    pub(crate) remark: String,
+    /// Tags by number.
+    pub(crate) tags: BTreeSet<u64>,
     /// A virtual identity, of a snapshot page (快照页).
     pub(crate) snapshot: bool,
     /// Turned off, customer-service messages get 48002.
     pub(crate) receives: bool,
     pub(crate) windows: Windows,
+    /// How many messages of a template the user has accepted and not got yet, by its id; never 0.
+    pub(crate) subscriptions: BTreeMap<String, u32>,
     /// The last thing that the user did.
     pub(crate) last_action: Option<Time>,
     /// Until when the account is shown as typing.
     pub(crate) typing_until: Option<Time>,
+    /// A mini program's user whom WeChat does not let log in: 40226.
+    pub(crate) high_risk: bool,
+    /// Logins to a mini program of this minute.
+    pub(crate) logins: Counter,
     /// WeCom: messages of this minute and this hour.
     pub(crate) minute: Counter,
     pub(crate) hour: Counter,
@@ -102,11 +118,16 @@ impl User {
             following: true,
             followed: now,
             scene: None,
+            remark: String::new(),
+            tags: BTreeSet::new(),
             snapshot: false,
             receives: true,
             windows: Windows::default(),
+            subscriptions: BTreeMap::new(),
             last_action: None,
             typing_until: None,
+            high_risk: false,
+            logins: Counter::per(Period::Minute),
             minute: Counter::per(Period::Minute),
             hour: Counter::per(Period::Hour),
             entries: VecDeque::new(),
@@ -125,6 +146,22 @@ impl User {
         self.following = true;
         self.followed = now;
         self.scene = scene;
+    }
+
+    /// Sets how many messages of a template the user has accepted.
+    pub(crate) fn accept(&mut self, template_id: String, messages: u32) {
+        if messages == 0 {
+            self.subscriptions.remove(&template_id);
+        } else {
+            self.subscriptions.insert(template_id, messages);
+        }
+    }
+
+    /// One of them has been sent.
+    pub(crate) fn use_subscription(&mut self, template_id: &str) {
+        if let Some(left) = self.subscriptions.get(template_id).map(|left| left.saturating_sub(1)) {
+            self.accept(template_id.to_owned(), left);
+        }
     }
 
     /// Forgets what was said.
@@ -195,6 +232,11 @@ impl People {
     /// All of them, by openid.
     pub(crate) fn all(&self) -> impl Iterator<Item = &User> {
         self.users.values()
+    }
+
+    /// Those who follow, by openid.
+    pub(crate) fn followers(&self) -> impl Iterator<Item = &User> {
+        self.all().filter(|user| user.following)
     }
 
     /// Puts something into a user's chat; nothing when there is no such user.

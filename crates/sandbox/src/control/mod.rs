@@ -12,6 +12,7 @@ mod clock;
 mod faults;
 mod input;
 mod merchants;
+mod mini_program;
 mod notifications;
 mod orders;
 mod payments;
@@ -19,6 +20,7 @@ mod phone;
 mod pushes;
 mod scan;
 mod state;
+mod templates;
 mod tokens;
 mod users;
 
@@ -47,6 +49,11 @@ pub(crate) fn router(platform: Platform) -> Router {
         .route("/sandbox/accounts/{appid}/chat", get(users::chat).delete(users::clear))
         .route("/sandbox/accounts/{appid}/media", post(users::upload))
         .route("/sandbox/accounts/{appid}/media/{id}", get(users::medium))
+        .route("/sandbox/accounts/{appid}/mini-program/login", post(mini_program::log_in))
+        .route("/sandbox/accounts/{appid}/mini-program/user-info", post(mini_program::profile))
+        .route("/sandbox/accounts/{appid}/mini-program/phone-number", post(mini_program::phone_number))
+        .route("/sandbox/accounts/{appid}/templates", get(templates::list).post(templates::create))
+        .route("/sandbox/accounts/{appid}/templates/{id}", axum::routing::delete(templates::delete))
         .route("/sandbox/accounts/{appid}/qrcodes", get(users::codes).post(users::make_code))
         .route("/sandbox/merchants", get(merchants::list).post(merchants::create))
         .route("/sandbox/merchants/{mch_id}", get(merchants::read).patch(merchants::change).delete(merchants::delete))

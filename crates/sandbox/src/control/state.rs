@@ -64,6 +64,8 @@ pub(super) struct AccountView {
     quotas: Vec<QuotaView>,
     /// Daily limits set by the control API, by path.
     daily_quota: BTreeMap<String, u64>,
+    /// Limits a minute set by the control API, by path.
+    minute_quota: BTreeMap<String, u64>,
     forced_refreshes_today: u64,
     quota_clears_this_month: u64,
     /// The openid of the phone's user.
@@ -191,6 +193,7 @@ pub(super) fn view(world: &World, holder: &Holder) -> AccountView {
         tickets,
         quotas: quotas(holder, now),
         daily_quota: holder.usage.overrides().clone(),
+        minute_quota: holder.usage.minute_overrides().clone(),
         forced_refreshes_today: holder.forced.used(now),
         quota_clears_this_month: holder.clears.used(now),
         phone: holder.people.phone().to_owned(),

@@ -19,6 +19,8 @@ use crate::shared_world::Event;
 pub(super) struct Which {
     access_token: Option<String>,
     appid: Option<String>,
+    /// The app, of a corp; absent: all of them.
+    agentid: Option<u64>,
 }
 
 pub(super) async fn kill(
@@ -52,7 +54,11 @@ fn end(platform: &Platform, which: &Which, kill: bool) -> Result<Json<Value>, Co
             1
         }
         (None, Some(appid)) => {
-            let ended = if kill { world.kill_tokens_of(appid) } else { world.expire_tokens_of(appid) };
+            let ended = if kill {
+                world.kill_tokens_of(appid, which.agentid)
+            } else {
+                world.expire_tokens_of(appid, which.agentid)
+            };
             ended.ok_or_else(|| unknown(appid))?
         }
         _ => {

@@ -1,5 +1,7 @@
 //! `/sandbox/accounts/{appid}/…` as the phone sees it: users, the chat of each, media, QR codes.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
@@ -22,6 +24,8 @@ use crate::world::{Holder, World};
 /// Entries of a chat in one answer, when nothing else is said and at most.
 const USUAL_LIMIT: usize = 100;
 const MOST_LIMIT: usize = 200;
+/// Templates that a user may have accepted, twice as many as there can be.
+const MOST_SUBSCRIPTIONS: usize = 50;
 /// QR codes that are listed.
 const MOST_CODES: usize = 50;
 
@@ -37,6 +41,10 @@ pub(super) struct UserView {
     /// A virtual identity, of a snapshot page.
     snapshot: bool,
     receives: bool,
+    /// Accepted subscription messages by template.
+    subscriptions: BTreeMap<String, u32>,
+    /// Cannot log in to a mini program.
+    high_risk: bool,
     /// Customer-service messages that the account may still send, and until when.
     messages_left: u32,
     messages_until: Option<Time>,
@@ -49,6 +57,10 @@ pub(super) struct UserView {
 pub(super) struct UserPatch {
     following: Option<bool>,
     receives: Option<bool>,
+    high_risk: Option<bool>,
+    /// How many messages of a template the user has accepted, by its id; 0: none.
+    #[serde(default)]
+    subscriptions: BTreeMap<String, u32>,
     nickname: Option<String>,
     language: Option<String>,
     sex: Option<u8>,
@@ -57,13 +69,15 @@ pub(super) struct UserPatch {
     city: Option<String>,
     headimgurl: Option<String>,
     unionid: Option<String>,
+    phone_number: Option<String>,
 }
 
 impl UserPatch {
     /// What it changes about the person.
     fn of_person(self) -> PersonPatch {
-        let UserPatch { nickname, language, sex, country, province, city, headimgurl, unionid, .. } = self;
-        PersonPatch { nickname, language, sex, country, province, city, headimgurl, unionid }
+        let UserPatch { nickname, language, sex, country, province, city, headimgurl, unionid, phone_number, .. } =
+            self;
+        PersonPatch { nickname, language, sex, country, province, city, headimgurl, unionid, phone_number }
     }
 }
 
@@ -115,7 +129,13 @@ fn changed(world: &mut World, appid: &str, openid: &str, patch: UserPatch) -> Re
     let people = &mut world.accounts.get_mut(appid).ok_or_else(|| unknown(appid))?.people;
     let is_phone = people.phone() == openid;
     let user = people.meet(openid, now).map_err(ControlError::bad_request)?;
-    let (following, receives, person) = (patch.following, patch.receives, patch.of_person());
+    let (following, receives, high_risk) = (patch.following, patch.receives, patch.high_risk);
+    let (subscriptions, person) = (patch.subscriptions.clone(), patch.of_person());
+    if user.subscriptions.len() + subscriptions.len() > MOST_SUBSCRIPTIONS {
+        return Err(ControlError::bad_request(format!(
+            "a user has accepted messages of at most {MOST_SUBSCRIPTIONS} templates; set some to 0"
+        )));
+    }
     if let Some(problem) = person.problem() {
         return Err(ControlError::bad_request(problem));
     }
@@ -125,6 +145,10 @@ fn changed(world: &mut World, appid: &str, openid: &str, patch: UserPatch) -> Re
         None => {}
     }
     user.receives = receives.unwrap_or(user.receives);
+    for (template_id, messages) in subscriptions {
+        user.accept(template_id, messages);
+    }
+    user.high_risk = high_risk.unwrap_or(user.high_risk);
     if is_phone {
         world.phone.person.apply(person);
     } else {
@@ -255,6 +279,8 @@ fn user_view(world: &World, holder: &Holder, user: &User) -> UserView {
         following: user.following,
         snapshot: user.snapshot,
         receives: user.receives,
+        subscriptions: user.subscriptions.clone(),
+        high_risk: user.high_risk,
         messages_left,
         messages_until,
         typing: user.typing_until.is_some_and(|until| until > now),

@@ -8,7 +8,7 @@ use crate::chance;
 use crate::clock::Time;
 
 /// Seconds that a code works.
-const CODE_SECS: u64 = 300;
+pub(super) const CODE_SECS: u64 = 300;
 /// Seconds that a code of a website works.
 const WEBSITE_CODE_SECS: u64 = 600;
 /// Seconds that WeCom's `user_ticket` works.
@@ -19,7 +19,24 @@ const MEMBER_TICKET_SECS: u64 = 1_800;
 pub(super) struct Code {
     pub(super) grant: Grant,
     made: Time,
-    used: bool,
+    pub(super) used: bool,
+}
+
+impl Code {
+    pub(super) fn new(grant: Grant, now: Time) -> Code {
+        Code { grant, made: now, used: false }
+    }
+
+    /// What it stands for, if it is this account's, was not used, and is younger than this many seconds.
+    pub(super) fn judged(&self, appid: &str, secs: u64, now: Time) -> Result<Grant, Spent> {
+        if self.grant.appid != appid {
+            return Err(Spent::Unknown);
+        }
+        if self.used {
+            return Err(Spent::Used);
+        }
+        if is_over(self.made, secs, now) { Err(Spent::TooOld) } else { Ok(self.grant.clone()) }
+    }
 }
 
 /// Why a code gives nothing.
@@ -35,7 +52,7 @@ impl Logins {
     /// A new code.
     pub(crate) fn issue_code(&mut self, grant: Grant, now: Time) -> String {
         let text = chance::code();
-        self.codes.keep(text.clone(), Code { grant, made: now, used: false });
+        self.codes.keep(text.clone(), Code::new(grant, now));
         text
     }
 
@@ -44,12 +61,9 @@ impl Logins {
     /// # Errors
     /// [`Spent`] when it gives nothing to this account.
     pub(crate) fn look_up(&self, text: &str, appid: &str, now: Time) -> Result<Grant, Spent> {
-        let code = self.codes.get(text).filter(|code| code.grant.appid == appid).ok_or(Spent::Unknown)?;
+        let code = self.codes.get(text).ok_or(Spent::Unknown)?;
         let secs = if code.grant.scope == Scope::Login { WEBSITE_CODE_SECS } else { CODE_SECS };
-        if code.used {
-            return Err(Spent::Used);
-        }
-        if is_over(code.made, secs, now) { Err(Spent::TooOld) } else { Ok(code.grant.clone()) }
+        code.judged(appid, secs, now)
     }
 
     /// Uses a code up.
@@ -62,7 +76,7 @@ impl Logins {
     /// A ticket for the sensitive data of a member.
     pub(crate) fn issue_member_ticket(&mut self, grant: Grant, now: Time) -> String {
         let text = chance::member_ticket();
-        self.member_tickets.keep(text.clone(), Code { grant, made: now, used: false });
+        self.member_tickets.keep(text.clone(), Code::new(grant, now));
         text
     }
 
@@ -71,8 +85,7 @@ impl Logins {
     /// # Errors
     /// [`Spent`] when it gives nothing to this corp.
     pub(crate) fn look_up_member(&self, text: &str, corpid: &str, now: Time) -> Result<Grant, Spent> {
-        let code = self.member_tickets.get(text).filter(|code| code.grant.appid == corpid).ok_or(Spent::Unknown)?;
-        if is_over(code.made, MEMBER_TICKET_SECS, now) { Err(Spent::TooOld) } else { Ok(code.grant.clone()) }
+        self.member_tickets.get(text).ok_or(Spent::Unknown)?.judged(corpid, MEMBER_TICKET_SECS, now)
     }
 }
 

@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | `kept` | a bounded collection of named things |
 //! | `codes` | codes, which work once, and WeCom's member tickets |
+//! | `mini_program` | codes and session keys of mini programs' users |
+//! | `sealed_data` | signatures and encryption with a session key |
 //! | `web_tokens` | the tokens of `/sns/…`, which are no account tokens |
 //! | `questions` | pages that ask for consent, QR codes that wait for a phone |
 //!
@@ -13,15 +15,20 @@
 
 mod codes;
 mod kept;
+mod mini_program;
 mod questions;
+mod sealed_data;
 mod web_tokens;
 
 pub(crate) use codes::Spent;
+pub(crate) use mini_program::Session;
 pub(crate) use questions::{Answered, Question, Scan};
+pub(crate) use sealed_data::{data_signature, seal, state_signature};
 pub(crate) use web_tokens::{Judged, Lapsed, WEB_TOKEN_SECS};
 
 use codes::Code;
 use kept::Kept;
+use mini_program::LoginCode;
 use web_tokens::{RefreshToken, WebToken};
 
 use crate::clock::Time;
@@ -73,6 +80,9 @@ pub(crate) struct Grant {
 pub(crate) struct Logins {
     codes: Kept<Code>,
     member_tickets: Kept<Code>,
+    login_codes: Kept<LoginCode>,
+    phone_codes: Kept<Code>,
+    sessions: Kept<Session>,
     tokens: Kept<WebToken>,
     refresh_tokens: Kept<RefreshToken>,
     questions: Kept<Question>,
@@ -92,6 +102,9 @@ impl Logins {
     pub(crate) fn forget(&mut self, appid: &str) {
         self.codes.retain(|code| code.grant.appid != appid);
         self.member_tickets.retain(|code| code.grant.appid != appid);
+        self.login_codes.retain(|login| login.code.grant.appid != appid);
+        self.phone_codes.retain(|code| code.grant.appid != appid);
+        self.sessions.retain(|session| session.appid != appid);
         self.tokens.retain(|token| token.grant.appid != appid);
         self.refresh_tokens.retain(|token| token.grant.appid != appid);
         self.questions.retain(|question| question.appid != appid);

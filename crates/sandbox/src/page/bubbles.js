@@ -48,6 +48,7 @@ function body(content, context) {
     case "link": return card("shared", content.title, content.description, content.url, icon("link"));
     case "textcard":
     case "text_card": return textCard(content);
+    case "notice": return filledTemplate(content);
     case "mini_program_page": return program(content);
     case "msg_menu": return options(content, context);
     case "reference": return reference(content);
@@ -174,6 +175,20 @@ function textCard(content) {
     el("p", {}, content.description),
     el("span", { class: "read" }, content.button || t("viewDetails"), el("i", {}, "›")),
   ], { class: "card-message textcard" });
+}
+
+/** A template message or a subscription message: its lines in two columns, and the way on. */
+function filledTemplate(content) {
+  const leads = content.appid || content.url;
+  const inner = [
+    el("b", {}, content.title),
+    el("dl", {}, content.lines.filter((line) => line.value).flatMap((line) => (line.label
+      ? [el("dt", {}, line.label), el("dd", {}, line.value)]
+      : [el("dd", { class: "whole" }, line.value)]))),
+    leads ? el("span", { class: "read" }, content.appid ? t("toProgram") : t("viewDetails"), el("i", {}, "›")) : null,
+  ].filter(Boolean);
+  const properties = { class: "card-message filled", title: `${content.appid} ${content.path}`.trim() || null };
+  return content.appid ? el("div", properties, inner) : outside(content.url, inner, properties);
 }
 
 function program(content) {

@@ -11,7 +11,7 @@ export const zh = {
   follow: "关注公众号", unfollow: "取消关注",
   followHint: "关注之后才能聊天。关注会推送 subscribe 事件。",
   openid: "OpenID", userid: "成员 UserID", originalId: "原始 ID", quotaLeft: "还可主动下发", messages: "{0} 条", until: "{0} 前",
-  receives: "接收客服消息", clearChat: "清空聊天记录", profile: "会话信息", close: "完成",
+  receives: "接收客服消息", high_risk: "高风险用户，登录会得到 40226", clearChat: "清空聊天记录", profile: "会话信息", close: "完成",
   empty: "发一条消息试试，看看你的服务器怎么回。", emptyNoCallback: "先配置回调地址，再来聊天。",
   writeHere: "发消息", send: "发送", toMenu: "切换到菜单", toKeyboard: "切换到键盘", more: "更多",
   album: "图片", place: "位置", scan: "扫一扫", voice: "语音", video: "视频", shareLink: "链接", program: "小程序卡片",
@@ -40,7 +40,7 @@ export const zh = {
   headerRight: "User-Agent 请求头是微信的", headerRightText: "这个浏览器启动时带着微信的 User-Agent，服务器看到的也是微信。", command: "命令",
   scanPicture: "二维码图片", scanPictureHelp: "点击选择，拖到这里，或直接粘贴", scanAny: "二维码内容，或图片网址", scanThis: "当作内容", scanAddress: "读网址里的图片",
   scanning: "正在识别…", scanFailed: "没有识别出来：{0}", noPicture: "这个文件不是浏览器能打开的图片", scanned: "扫到：{0}",
-  customSend: "客服消息", typingCall: "输入状态", corpSend: "应用消息",
+  customSend: "客服消息", typingCall: "输入状态", corpSend: "应用消息", templateSend: "模板消息", subscribeSend: "订阅消息", programLogin: "小程序登录", phoneNumber: "手机号",
   byReply: "被动回复 · {0} ms", byReplyTry: "被动回复 · 第 {1} 次 · {0} ms", byApi: "主动下发",
   t_text: "文本", t_image: "图片", t_voice: "语音", t_video: "视频", t_shortvideo: "小视频", t_location: "位置", t_link: "链接",
   t_miniprogrampage: "小程序卡片", t_event: "事件", t_raw: "原样内容",
@@ -49,7 +49,7 @@ export const zh = {
   e_user_enter_tempsession: "你进入了客服会话", e_enter_agent: "你进入了应用", e_other: "事件 {0} {1}", e_scancode: "你扫了码（菜单「{0}」）",
   e_pic: "你选了照片（菜单「{0}」）", e_location_select: "你选了位置（菜单「{0}」）",
   transferred: "已转接人工客服", transferredTo: "已转接人工客服 {0}", card: "卡券", mpnews: "图文消息", mpnewsarticle: "图文消息", file: "文件",
-  other: "{0} 消息", viewDetails: "查看详情", readAll: "阅读全文", miniProgram: "小程序", pictureGone: "图片 {0}", noAccounts: "还没有账号", noAccountsText: "新建一个公众号、小程序或企业微信，就可以开始聊天。",
+  other: "{0} 消息", viewDetails: "查看详情", toProgram: "进入小程序查看", readAll: "阅读全文", miniProgram: "小程序", pictureGone: "图片 {0}", noAccounts: "还没有账号", noAccountsText: "新建一个公众号、小程序或企业微信，就可以开始聊天。",
 };
 
 export const en = {
@@ -63,7 +63,7 @@ export const en = {
   follow: "Follow", unfollow: "Unfollow",
   followHint: "Follow first, then chat. Following pushes a subscribe event.",
   openid: "OpenID", userid: "UserID", originalId: "Original ID", quotaLeft: "May still be sent", messages: "{0} messages", until: "until {0}",
-  receives: "Receives service messages", clearChat: "Clear chat", profile: "About this chat", close: "Done",
+  receives: "Receives service messages", high_risk: "High risk: a login gets 40226", clearChat: "Clear chat", profile: "About this chat", close: "Done",
   empty: "Send a message and see what your server answers.", emptyNoCallback: "Set a callback first, then chat.",
   writeHere: "Message", send: "Send", toMenu: "Show the menu", toKeyboard: "Show the keyboard", more: "More",
   album: "Picture", place: "Location", scan: "Scan", voice: "Voice", video: "Video", shareLink: "Link", program: "Mini program",
@@ -92,7 +92,7 @@ export const en = {
   headerRight: "The User-Agent header is WeChat's", headerRightText: "This browser was started with WeChat's User-Agent: servers see it too.", command: "command",
   scanPicture: "Picture of a code", scanPictureHelp: "Choose one, drop it here, or paste it", scanAny: "Text, or a picture's address", scanThis: "Use as text", scanAddress: "Read picture",
   scanning: "Reading…", scanFailed: "No code was read: {0}", noPicture: "This file is no picture that the browser can open", scanned: "Scanned: {0}",
-  customSend: "Service message", typingCall: "Typing state", corpSend: "App message",
+  customSend: "Service message", typingCall: "Typing state", corpSend: "App message", templateSend: "Template message", subscribeSend: "Subscription message", programLogin: "Mini-program login", phoneNumber: "Telephone number",
   byReply: "reply · {0} ms", byReplyTry: "reply · try {1} · {0} ms", byApi: "sent by API",
   t_text: "Text", t_image: "Picture", t_voice: "Voice", t_video: "Video", t_shortvideo: "Short video", t_location: "Location", t_link: "Link",
   t_miniprogrampage: "Mini program card", t_event: "Event", t_raw: "Raw",
@@ -101,7 +101,7 @@ export const en = {
   e_user_enter_tempsession: "You entered the session", e_enter_agent: "You entered the app", e_other: "Event {0} {1}", e_scancode: "You scanned a code (“{0}”)",
   e_pic: "You chose pictures (“{0}”)", e_location_select: "You chose a place (“{0}”)",
   transferred: "Handed over to customer service", transferredTo: "Handed over to {0}", card: "Card", mpnews: "Article", mpnewsarticle: "Article", file: "File",
-  other: "{0} message", viewDetails: "Details", readAll: "Read more", miniProgram: "Mini program", pictureGone: "Picture {0}", noAccounts: "No accounts yet", noAccountsText: "Make an official account, a mini program or a WeCom corp, and start to chat.",
+  other: "{0} message", viewDetails: "Details", toProgram: "Open in mini program", readAll: "Read more", miniProgram: "Mini program", pictureGone: "Picture {0}", noAccounts: "No accounts yet", noAccountsText: "Make an official account, a mini program or a WeCom corp, and start to chat.",
 };
 
 /** What the platform's notes say, in Chinese; the longer ones first. */

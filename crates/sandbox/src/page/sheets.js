@@ -52,6 +52,12 @@ export function profile(contact, user, push) {
       action();
     },
   }, t(name));
+  const knob = (name) => el("label", { class: "switch" },
+    el("input", {
+      type: "checkbox", role: "switch", checked: user[name],
+      onchange: (event) => control("PATCH", `${path}/users/${encodeURIComponent(contact.phone)}`, { [name]: event.target.checked }),
+    }),
+    el("span", {}, t(name)));
   const left = user?.messages_left
     ? `${t("messages", user.messages_left)} · ${t("until", dayTime.format(user.messages_until))}`
     : t("messages", 0);
@@ -61,20 +67,25 @@ export function profile(contact, user, push) {
       contact.kind === "wecom" ? null : row(t("originalId"), copyable(contact.originalId)),
       row(t(contact.kind === "wecom" ? "userid" : "openid"), copyable(contact.phone)),
       contact.kind === "wecom" ? null : row(t("quotaLeft"), left)),
-    user && contact.kind !== "wecom"
-      ? el("label", { class: "switch" },
-          el("input", {
-            type: "checkbox", role: "switch", checked: user.receives,
-            onchange: (event) => control("PATCH", `${path}/users/${encodeURIComponent(contact.phone)}`, { receives: event.target.checked }),
-          }),
-          el("span", {}, t("receives")))
-      : null,
+    user && contact.kind !== "wecom" ? knob("receives") : null,
+    user && contact.kind === "mini_program" ? knob("high_risk") : null,
+    contact.kind === "mini_program" ? programLogin(path) : null,
     el("div", { class: "actions start" },
       contact.kind === "mini_program" ? null : user?.following
         ? act("unfollow", () => push({ message: { Event: "unsubscribe" } }), "danger")
         : act("follow", () => push({ message: { Event: "subscribe" } })),
       act("clearChat", () => control("DELETE", `${path}/chat`))),
   ], () => true, { plain: true });
+}
+
+/** What a mini program gets from wx.login(): a code, to be tried with jscode2session. */
+function programLogin(path) {
+  const place = el("dl", { class: "ids profile" });
+  const logIn = async () => {
+    const answer = await control("POST", `${path}/mini-program/login`, {});
+    if (answer) place.replaceChildren(el("div", {}, el("dt", {}, "js_code"), el("dd", {}, copyable(answer.code))));
+  };
+  return el("div", { class: "actions start" }, el("button", { type: "button", onclick: logIn }, "wx.login()"), place);
 }
 
 export function sendPlace(send) {

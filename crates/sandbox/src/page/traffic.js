@@ -14,6 +14,8 @@ const MOST = 60;
 /** API calls that are shown, and how they are called. */
 const SHOWN = {
   "/cgi-bin/message/custom/send": "customSend", "/cgi-bin/message/custom/typing": "typingCall", "/cgi-bin/message/send": "corpSend",
+  "/cgi-bin/message/template/send": "templateSend", "/cgi-bin/message/subscribe/send": "subscribeSend", "/cgi-bin/message/subscribe/bizsend": "subscribeSend",
+  "/sns/jscode2session": "programLogin", "/wxa/business/getuserphonenumber": "phoneNumber",
   "/connect/oauth2/authorize": "authorize", "/connect/qrconnect": "qrconnect", "/connect/oauth2/decide": "decided", "/connect/confirm": "confirm",
   "/wwlogin/sso/login": "corpLogin", "/wwopen/sso/qrConnect": "corpLogin",
   "/sns/oauth2/access_token": "codeExchange", "/sns/oauth2/refresh_token": "webRefresh", "/sns/userinfo": "webProfile", "/sns/auth": "webCheck",

@@ -45,7 +45,7 @@ pub(crate) fn read(desk: &mut Desk<'_>) -> Answer {
 }
 
 /// The file of a form (RFC 7578): the part with a file name, or named `media`. The boundary stands in its first line.
-fn file(form: &Bytes) -> Option<Bytes> {
+pub(super) fn file(form: &Bytes) -> Option<Bytes> {
     let first_line = find(form, b"\r\n", 0)?;
     let boundary = form.get(..first_line).filter(|line| line.len() > 2 && line.starts_with(b"--"))?;
     let end_mark = [b"\r\n", boundary].concat();

@@ -46,7 +46,7 @@ pub(crate) fn detail(desk: &mut Desk<'_>) -> Answer {
         "gender": person.sex.to_string(),
         "avatar": person.picture(&desk.call.origin()),
         "qr_code": format!("https://open.work.weixin.qq.com/wwopen/userQRCode?vcode={userid}"),
-        "mobile": "13800000000",
+        "mobile": person.phone_number,
         "email": format!("{userid}@example.com"),
         "biz_mail": format!("{userid}@corp.example.com"),
         "address": "广州市海珠区新港中路",

@@ -1,4 +1,5 @@
-//! Menus: `/cgi-bin/menu/create`, `/cgi-bin/menu/get`, `/cgi-bin/menu/delete`, of official accounts and WeCom apps.
+//! Menus: `/cgi-bin/menu/create`, `/cgi-bin/menu/get`, `/cgi-bin/menu/delete`, of official accounts and WeCom apps, and
+//! `/cgi-bin/get_current_selfmenu_info`.
 //!
 //! Source: "Custom menus" of the official account docs, "Custom menu" of the WeCom docs. What a menu may hold is in
 //! `chat/menu`.
@@ -31,6 +32,25 @@ pub(crate) fn read(desk: &mut Desk<'_>) -> Answer {
         House::Wecom => json!({ "errcode": 0, "errmsg": "ok", "button": menu.button }),
     };
     Ok(Reply::success(&answer))
+}
+
+/// `GET /cgi-bin/get_current_selfmenu_info?access_token=T`: the menu of an official account in another shape, also when there
+/// is none.
+pub(crate) fn current(desk: &mut Desk<'_>) -> Answer {
+    let caller = desk.official_caller()?;
+    desk.admit(&caller)?;
+    let menu = desk.holder(&caller)?.menu.clone();
+    let Some(menu) = menu else { return Ok(Reply::success(&json!({ "is_menu_open": 0 }))) };
+    let buttons: Vec<_> = menu.button.into_iter().map(with_list).collect();
+    Ok(Reply::success(&json!({ "is_menu_open": 1, "selfmenu_info": { "button": buttons } })))
+}
+
+/// A button whose buttons below stand in a list of their own.
+fn with_list(mut button: Value) -> Value {
+    if let Some(below) = button.get_mut("sub_button") {
+        *below = json!({ "list": below });
+    }
+    button
 }
 
 /// `GET /cgi-bin/menu/delete?access_token=T`.

@@ -6,12 +6,16 @@
 //! never while something is waited for.
 
 mod bridge;
+mod contacts;
 mod custom_messages;
 mod desk;
 mod followers;
+mod materials;
 mod media;
 mod members;
 mod menus;
+mod mini_login;
+mod mini_tools;
 mod pages;
 mod pay_v2;
 mod pay_v3;
@@ -22,6 +26,9 @@ mod quota;
 mod reception;
 mod refusal;
 mod routes;
+mod subscriptions;
+mod tags;
+mod templates;
 mod tickets;
 mod tokens;
 mod web_login;

@@ -13,6 +13,8 @@ use super::{Platform, pages, routes};
 use crate::clock::Time;
 use crate::faults::{Ending, Fault};
 use crate::journal::{Details, Outcome, Record, excerpt};
+use crate::pusher::PushWish;
+use crate::pushes::Due;
 use crate::shared_world::Event;
 use crate::wire::{Call, Reply};
 use crate::world::World;
@@ -94,7 +96,14 @@ impl<'a> Visit<'a> {
 
     /// Does what the call asks for, and begins what that leaves to do.
     fn carry_out(&self) -> Reply {
-        let reply = routes::carry_out(&mut self.platform.world(), &self.call);
+        let (reply, due) = {
+            let mut world = self.platform.world();
+            (routes::carry_out(&mut world, &self.call), world.pushes.take_due())
+        };
+        for Due { appid, openid, event } in due {
+            // An account without a callback hears of nothing.
+            drop(self.platform.pusher().push(&appid, &PushWish::of_event(openid, event), "localhost"));
+        }
         if routes::may_change_orders(&self.call) {
             self.platform.notifier().start_jobs();
             self.platform.tell(Event::Change("orders"));

@@ -47,6 +47,11 @@ impl Refusal {
         }
     }
 
+    /// The same error, in words that say more.
+    pub(crate) fn saying(self, text: String) -> Refusal {
+        Refusal { text: text.into(), ..self }
+    }
+
     /// The caller's address is not on the account's list.
     pub(crate) fn address(client_ip: IpAddr) -> Refusal {
         let as_v6 = match client_ip {

@@ -8,8 +8,9 @@ use http::Method;
 use super::desk::{Answer, Desk};
 use super::refusal::{House, Refusal};
 use super::{
-    custom_messages, followers, media, members, menus, pages, pay_v2, pay_v3, platform_ips, qrcodes, quota, tickets,
-    tokens, web_login, wecom, wecom_messages,
+    contacts, custom_messages, followers, materials, media, members, menus, mini_login, mini_tools, pages, pay_v2,
+    pay_v3, platform_ips, qrcodes, quota, subscriptions, tags, templates, tickets, tokens, web_login, wecom,
+    wecom_messages,
 };
 use crate::wire::{Call, Reply};
 use crate::world::World;
@@ -37,7 +38,7 @@ const fn post(of: Of, path: &'static str, handler: fn(&mut Desk<'_>) -> Answer) 
     Route { of, get: false, path, handler }
 }
 
-const ROUTES: [Route; 33] = [
+const ROUTES: [Route; 63] = [
     // tokens
     get(Of::Official, "/cgi-bin/token", tokens::classic),
     post(Of::Official, "/cgi-bin/stable_token", tokens::stable),
@@ -54,14 +55,27 @@ const ROUTES: [Route; 33] = [
     post(Of::Official, "/cgi-bin/message/custom/typing", custom_messages::typing),
     post(Of::Official, "/cgi-bin/message/custom/business/typing", custom_messages::typing),
     post(Of::Wecom, "/cgi-bin/message/send", wecom_messages::send),
+    post(Of::Official, "/cgi-bin/message/template/send", templates::send),
+    post(Of::Official, "/cgi-bin/message/subscribe/send", subscriptions::send),
+    post(Of::Official, "/cgi-bin/message/subscribe/bizsend", subscriptions::send_of_official),
+    get(Of::Official, "/cgi-bin/template/get_all_private_template", templates::list),
+    post(Of::Official, "/cgi-bin/template/api_add_template", templates::add),
+    post(Of::Official, "/cgi-bin/template/del_private_template", templates::delete),
+    get(Of::Official, "/wxaapi/newtmpl/gettemplate", subscriptions::list),
     // menus, QR codes, media
     post(Of::Both, "/cgi-bin/menu/create", menus::create),
     get(Of::Both, "/cgi-bin/menu/get", menus::read),
+    get(Of::Official, "/cgi-bin/get_current_selfmenu_info", menus::current),
     get(Of::Both, "/cgi-bin/menu/delete", menus::delete),
     post(Of::Official, "/cgi-bin/qrcode/create", qrcodes::create),
     get(Of::Official, "/cgi-bin/showqrcode", qrcodes::show),
     post(Of::Both, "/cgi-bin/media/upload", media::upload),
     get(Of::Both, "/cgi-bin/media/get", media::read),
+    post(Of::Both, "/cgi-bin/media/uploadimg", materials::upload_picture),
+    post(Of::Official, "/cgi-bin/material/add_material", materials::add),
+    post(Of::Official, "/cgi-bin/material/get_material", materials::read),
+    post(Of::Official, "/cgi-bin/material/del_material", materials::delete),
+    get(Of::Official, "/cgi-bin/material/get_materialcount", materials::count),
     // logins of visitors, and who they are
     get(Of::Official, "/sns/oauth2/access_token", web_login::exchange),
     get(Of::Official, "/sns/oauth2/refresh_token", web_login::refresh),
@@ -69,9 +83,28 @@ const ROUTES: [Route; 33] = [
     get(Of::Official, "/sns/auth", web_login::check),
     get(Of::Official, "/cgi-bin/user/info", followers::one),
     post(Of::Official, "/cgi-bin/user/info/batchget", followers::several),
+    // members of a corp, followers of an official account and their tags
+    get(Of::Both, "/cgi-bin/user/get", followers::list),
+    get(Of::Wecom, "/cgi-bin/user/simplelist", contacts::several),
+    get(Of::Wecom, "/cgi-bin/department/list", contacts::departments),
+    get(Of::Wecom, "/cgi-bin/agent/get", contacts::agent),
+    get(Of::Wecom, "/cgi-bin/agent/list", contacts::agents),
+    post(Of::Official, "/cgi-bin/user/info/updateremark", followers::remark),
+    get(Of::Official, "/cgi-bin/tags/get", tags::list),
+    post(Of::Official, "/cgi-bin/tags/create", tags::create),
+    post(Of::Official, "/cgi-bin/tags/getidlist", tags::of_one),
+    post(Of::Official, "/cgi-bin/tags/members/batchtagging", tags::give),
+    post(Of::Official, "/cgi-bin/tags/members/batchuntagging", tags::take),
     get(Of::Wecom, "/cgi-bin/auth/getuserinfo", members::who),
     get(Of::Wecom, "/cgi-bin/user/getuserinfo", members::who_in_the_old_way),
     post(Of::Wecom, "/cgi-bin/auth/getuserdetail", members::detail),
+    // mini programs
+    get(Of::Official, "/sns/jscode2session", mini_login::exchange),
+    get(Of::Official, "/wxa/checksession", mini_login::check),
+    get(Of::Official, "/wxa/resetusersessionkey", mini_login::reset),
+    post(Of::Official, "/wxa/business/getuserphonenumber", mini_login::phone_number),
+    post(Of::Official, "/wxa/getwxacodeunlimit", mini_tools::code),
+    post(Of::Official, "/wxa/msg_sec_check", mini_tools::check_text),
     // quotas
     post(Of::Official, "/cgi-bin/clear_quota", quota::clear_all),
     post(Of::Official, "/cgi-bin/clear_quota/v2", quota::clear_all_by_secret),

@@ -52,6 +52,11 @@ pub(crate) struct PushWish {
 }
 
 impl PushWish {
+    /// An event that WeChat pushes by itself.
+    pub(crate) fn of_event(openid: String, event: Value) -> PushWish {
+        PushWish { openid: Some(openid), message: Some(elements(event)), ..PushWish::default() }
+    }
+
     fn limits(&self) -> Result<Limits, PushError> {
         let (tries, limit_ms) = (self.tries.unwrap_or(USUAL_TRIES), self.limit_ms.unwrap_or(USUAL_LIMIT_MS));
         if !(1..=MOST_TRIES).contains(&tries) {

@@ -167,6 +167,13 @@ impl Connection {
         self.stream.write_all(format!("{head}{body}").as_bytes()).await.ok();
     }
 
+    /// A request with any bytes.
+    pub(crate) async fn send_bytes(&mut self, method: &str, target: &str, body: &[u8]) {
+        let (host, length) = (&self.host, body.len());
+        let head = format!("{method} {target} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\n\r\n");
+        self.stream.write_all(&[head.as_bytes(), body].concat()).await.ok();
+    }
+
     /// Everything until the other side closes.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut received = Vec::new();

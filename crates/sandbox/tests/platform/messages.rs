@@ -1,71 +1,10 @@
 //! What an account sends by itself, over the control API's clock: windows, counts, menus, QR codes, media.
 
 use sandbox::AccountKind::{MiniProgram, Official, Wecom};
-use sandbox::{Account, AccountKind};
 use serde_json::{Value, json};
 
-use crate::client::{Sandbox, errcode, token};
-use crate::receiver::{Receiver, success};
-
-/// An account with a token, a receiver and the phone's user.
-struct Shop {
-    sandbox: Sandbox,
-    receiver: Receiver,
-    account: Account,
-    token: String,
-    openid: String,
-}
-
-impl Shop {
-    async fn open(kind: AccountKind) -> Shop {
-        let sandbox = Sandbox::start().await;
-        let receiver = Receiver::start(success()).await;
-        let account = sandbox.account(kind);
-        let Account { appid, secret, .. } = &account;
-        let wish = json!({
-            "url": receiver.url(), "token": "token", "check": false, "aes_key": "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
-        });
-        sandbox.control("PUT", &format!("/sandbox/accounts/{appid}/callback"), &wish).await.ok();
-        let fetched = if kind == Wecom {
-            sandbox.get(&format!("/cgi-bin/gettoken?corpid={appid}&corpsecret={secret}")).await
-        } else {
-            sandbox.stable(&account, false).await
-        };
-        let shown = sandbox.get(&format!("/sandbox/accounts/{appid}")).await;
-        let openid = shown["phone"].as_str().expect("a user").to_owned();
-        Shop { token: token(&fetched), sandbox, receiver, account, openid }
-    }
-
-    async fn call(&self, path: &str, body: &Value) -> Value {
-        self.sandbox.post(&format!("{path}?access_token={}", self.token), body).await
-    }
-
-    /// Sends a customer-service message and gives its errcode.
-    async fn send(&self, kind: &str, part: Value) -> i64 {
-        let body = json!({ "touser": self.openid, "msgtype": kind, kind: part });
-        errcode(&self.call("/cgi-bin/message/custom/send", &body).await)
-    }
-
-    async fn say(&self) -> i64 {
-        self.send("text", json!({ "content": "hi" })).await
-    }
-
-    async fn push(&self, wish: &Value) {
-        let mut wish = wish.clone();
-        wish["wait"] = json!(true);
-        let path = format!("/sandbox/accounts/{}/push", self.account.appid);
-        assert_eq!(self.sandbox.control("POST", &path, &wish).await.status, 201);
-    }
-
-    async fn patch(&self, patch: &Value) {
-        self.sandbox.control("PATCH", &format!("/sandbox/accounts/{}", self.account.appid), patch).await.ok();
-    }
-
-    async fn chat(&self) -> Vec<Value> {
-        let chat = self.sandbox.get(&format!("/sandbox/accounts/{}/chat", self.account.appid)).await;
-        chat["entries"].as_array().expect("entries").clone()
-    }
-}
+use crate::client::{errcode, token};
+use crate::shop::Shop;
 
 #[tokio::test]
 async fn messages_go_out_only_within_the_windows_that_the_user_opened() {
@@ -212,8 +151,15 @@ async fn menus_are_made_shown_and_deleted() {
     assert_eq!(get("/cgi-bin/menu/get").await["menu"]["button"], menu["button"]);
     let shown = shop.sandbox.get(&format!("/sandbox/accounts/{}", shop.account.appid)).await;
     assert_eq!(shown["menu"]["button"], menu["button"]);
+    assert_eq!(get("/cgi-bin/get_current_selfmenu_info").await["selfmenu_info"]["button"], menu["button"]);
+    let below = json!({ "button": [{ "name": "更多", "sub_button": menu["button"] }] });
+    assert_eq!(errcode(&shop.call("/cgi-bin/menu/create", &below).await), 0);
+    let current = get("/cgi-bin/get_current_selfmenu_info").await;
+    assert_eq!(current["selfmenu_info"]["button"][0]["sub_button"]["list"], menu["button"]);
+    assert_eq!(current["is_menu_open"], 1);
     assert_eq!(errcode(&shop.call("/cgi-bin/menu/create", &json!({ "button": [] })).await), 40016);
     assert_eq!(errcode(&get("/cgi-bin/menu/delete").await), 0);
+    assert_eq!(get("/cgi-bin/get_current_selfmenu_info").await, json!({ "is_menu_open": 0 }));
     assert_eq!(errcode(&get("/cgi-bin/menu/get").await), 46003);
 }
 

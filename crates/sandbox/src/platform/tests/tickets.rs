@@ -34,7 +34,7 @@ fn a_ticket_outlasts_its_token_and_the_types_are_apart() {
     let first_token = token(&bench.classic(&account));
     let (jsapi, card) = (ticket(&mut bench, &first_token, "jsapi"), ticket(&mut bench, &first_token, "wx_card"));
     assert_ne!(jsapi["ticket"], card["ticket"]);
-    bench.world.kill_tokens_of(&account.appid);
+    bench.world.kill_tokens_of(&account.appid, None);
     assert_eq!(errcode(&ticket(&mut bench, &first_token, "jsapi")), 40001);
     let second_token = token(&bench.stable(&account, false));
     assert_eq!(ticket(&mut bench, &second_token, "jsapi")["ticket"], jsapi["ticket"]);

@@ -137,11 +137,11 @@ fn a_killed_stable_token_is_not_given_out_again() {
     let mut bench = Bench::new();
     let account = bench.account(Official);
     let first = token(&bench.stable(&account, false));
-    assert_eq!(bench.world.kill_tokens_of(&account.appid), Some(1));
+    assert_eq!(bench.world.kill_tokens_of(&account.appid, None), Some(1));
     assert_eq!(bench.judge(&first), 40001);
     let second = token(&bench.stable(&account, false));
     assert_ne!(first, second);
-    assert_eq!(bench.world.expire_tokens_of(&account.appid), Some(1));
+    assert_eq!(bench.world.expire_tokens_of(&account.appid, None), Some(1));
     assert_eq!(bench.judge(&second), 42001);
     assert_eq!(bench.judge(&first), 40001);
 }

@@ -72,7 +72,7 @@ fn a_revoked_token_is_invalid_and_another_one_can_be_had() {
     let mut bench = Bench::new();
     let corp = bench.account(Wecom);
     let first = fetched(&mut bench, &corp);
-    assert_eq!(bench.world.kill_tokens_of(&corp.appid), Some(1));
+    assert_eq!(bench.world.kill_tokens_of(&corp.appid, None), Some(1));
     assert_eq!(bench.judge(&first), 40014);
     let second = fetched(&mut bench, &corp);
     assert_ne!(first, second);
