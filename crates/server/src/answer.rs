@@ -146,6 +146,12 @@ pub enum Error {
     /// The path is none of WeChat's API.
     #[error("{0}")]
     BadPath(String),
+    /// The query and headers are too large to be passed on.
+    #[error("query and headers together are larger than {} KiB, more than is passed on; parameters belong into the body", .limit / 1024)]
+    HeadTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// WeChat did not answer a call that was passed on.
     #[error("{0}")]
     NoAnswerInTime(String),
@@ -238,6 +244,7 @@ impl Error {
             Self::BadSession(_) => (StatusCode::FORBIDDEN, -10036),
             Self::BadSignature(_) => (StatusCode::FORBIDDEN, -10037),
             Self::NotOpened(_) => (StatusCode::BAD_REQUEST, -10038),
+            Self::HeadTooLarge { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, -10039),
         };
         Form { status, errcode, retry_after: self.retry_after() }
     }

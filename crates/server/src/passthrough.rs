@@ -15,6 +15,7 @@ use engine::consumers::Consumer;
 use engine::guard::Denied;
 use engine::passthrough::{ApiCall, PassError};
 use engine::upstream::UpstreamError;
+use http::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use wechat::api_path::ApiPath;
@@ -23,6 +24,9 @@ use wechat::calls::Host;
 use crate::answer::{Error, json_bytes};
 use crate::parameters::query_value;
 use crate::sdk_tokens;
+
+/// The largest head that is passed on, in bytes of its target and headers: as much as common servers read.
+const MOST_HEAD: usize = 32 * 1024;
 
 /// What goes to WeCom stands below this, under `/app/KEY` and in scopes.
 const QYAPI: &str = "/qyapi";
@@ -93,6 +97,11 @@ pub(crate) async fn carry(
     request: Request,
 ) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
+    let of_header = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
+    let head = parts.uri.query().map_or(0, str::len) + parts.headers.iter().map(of_header).sum::<usize>();
+    if head > MOST_HEAD {
+        return Err(Error::HeadTooLarge { limit: MOST_HEAD });
+    }
     let body = engine.passthrough.take(body).await.map_err(PassError::Caller)?;
     let query = parts.uri.query().unwrap_or_default();
     let call = ApiCall { registered, host, method: parts.method, path, query, headers: parts.headers, body };
