@@ -188,6 +188,7 @@ impl Engine {
         self.tasks.spawn(late_replies::sender::run(self.late_replies.clone(), stop.clone()));
         self.tasks.spawn(self.login.clone().clean(stop.clone()));
         self.tasks.spawn(self.records.clone().clean(stop.clone()));
+        self.tasks.spawn(self.passthrough.clone().sweep(stop.clone()));
         self.tasks.spawn(Arc::clone(&self.usage).run(stop.clone()));
         self.tasks.spawn(self.payment.clone().watch(stop.clone()));
         self.tasks.spawn(self.payment.clone().clean(stop));

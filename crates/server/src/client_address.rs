@@ -20,7 +20,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
 
 /// The peer's address. A reverse proxy on this machine or in its private network names the real one as the last entry of
 /// `X-Forwarded-For`; from anybody else that header is hearsay.
-fn of(headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
+pub(crate) fn of(headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
     let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let peer = extensions.get::<SocketAddr>().map_or(unknown, |peer| peer.ip().to_canonical());
     if !is_near(peer) {

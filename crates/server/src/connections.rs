@@ -1,7 +1,7 @@
 //! Connections: accepting them, HTTP on each, and ending them in order.
 //!
-//! The listener is handed in, so tests bind port 0. Every request is first offered to `ready_answers`, then goes to the
-//! router. What must stay true: every wait for a client has a limit, and a stop lets what is under way finish.
+//! The listener is handed in, so tests bind port 0. Every request is first offered to `ready_answers`, then to `direct_calls`, then
+//! goes to the router. What must stay true: every wait for a client has a limit, and a stop lets what is under way finish.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -28,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::answer::{Error, JSON};
+use crate::direct_calls::{DirectCalls, Way, prepared};
 use crate::framing::Watched;
 use crate::open_connections::{OpenConnections, State, UnderWay, drive};
 use crate::ready_answers::ReadyAnswers;
@@ -51,6 +52,8 @@ const MAX_HEAD: usize = 64 * 1024;
 pub(crate) struct Answering {
     /// The hot path.
     pub(crate) ready: ReadyAnswers,
+    /// Calls that surely go on to WeChat.
+    pub(crate) direct: Arc<DirectCalls>,
     /// Everything else.
     pub(crate) router: Router,
 }
@@ -69,6 +72,12 @@ impl Answering {
             return future::Either::Left(future::ready(Ok(response.map(Either::Left))));
         }
         let under_way = connection.begin();
+        if let Some(way) = Way::of(&request) {
+            let answer = Arc::clone(&self.direct).answer(way, prepared(request, peer));
+            return future::Either::Right(Box::pin(async move {
+                Ok(answer.await.map(|body| Either::Right(Counted { body, _under_way: under_way })))
+            }));
+        }
         request.extensions_mut().insert(peer);
         let routed = self.router.clone().oneshot(request);
         future::Either::Right(Box::pin(async move {

@@ -20,12 +20,13 @@ use engine::consumers::Consumer;
 use engine::guard::Caller;
 use engine::jssdk::cards::CardAsk;
 use http::Method;
+use http::request::Parts;
 use secrecy::SecretString;
 use wechat::api_path::ApiPath;
 
 use crate::answer::{Error, json_bytes, json_of};
 use crate::app_path::AppPath;
-use crate::client_address::ClientAddress;
+use crate::client_address;
 use crate::parameters::Parameters;
 use crate::{mini_program, passthrough, payment};
 
@@ -49,35 +50,49 @@ pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
         .route("/app/{key}/pay/refund/query", get(payment::query_refund).post(payment::query_refund))
         .route("/app/{key}/login", get(mini_program::login).post(mini_program::login))
         .route("/app/{key}/login/decrypt", get(mini_program::decrypt).post(mini_program::decrypt))
-        .route(PASSED_ON, any(pass_on))
+        .route(PASSED_ON, any(routed_call))
         .route_layer(from_fn_with_state(Arc::clone(engine), guard))
 }
 
 /// What is none of our own paths is WeChat's.
 pub(crate) const PASSED_ON: &str = "/app/{key}/{*path}";
 
-async fn guard(
-    State(engine): State<Arc<Engine>>,
-    ClientAddress(client): ClientAddress,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, Error> {
-    let path = AppPath::parse(request.uri().path()).ok_or(Error::NoSuchPath)?;
-    // In its normal form, so that what is allowed is what is done.
-    let below = if path.rest.is_empty() { None } else { Some(ApiPath::parse(path.rest)?) };
-    let rest = below.as_ref().map_or("", ApiPath::as_str);
-    let now = engine.clock.now();
-    let caller = Caller::of(&request, client);
-    // Before the database is asked: a stranger costs nothing.
-    engine.guard.perhaps_team(&caller)?;
-    let registered = engine.directory.find(&path.key, now).await?;
-    engine.guard.team(registered.as_deref(), rest, &caller, now)?;
-    let registered = registered.ok_or_else(|| Error::UnknownKey(path.key.into_owned()))?;
+async fn guard(State(engine): State<Arc<Engine>>, request: Request, next: Next) -> Result<Response, Error> {
+    let (head, body) = request.into_parts();
+    let (registered, below) = admitted(&engine, &head).await?;
+    let mut request = Request::from_parts(head, body);
     request.extensions_mut().insert(registered);
     if let Some(below) = below {
         request.extensions_mut().insert(below);
     }
     Ok(next.run(request).await)
+}
+
+/// The registration that is called, and the path below it, if the caller may use both.
+async fn admitted(engine: &Engine, head: &Parts) -> Result<(Arc<Registered>, Option<ApiPath>), Error> {
+    let client = client_address::of(&head.headers, &head.extensions);
+    let path = AppPath::parse(head.uri.path()).ok_or(Error::NoSuchPath)?;
+    // In its normal form, so that what is allowed is what is done.
+    let below = if path.rest.is_empty() { None } else { Some(ApiPath::parse(path.rest)?) };
+    let rest = below.as_ref().map_or("", ApiPath::as_str);
+    let now = engine.clock.now();
+    let caller = Caller::of_head(head, client);
+    // Before the database is asked: a stranger costs nothing.
+    engine.guard.perhaps_team(&caller)?;
+    let registered = engine.directory.find(&path.key, now).await?;
+    engine.guard.team(registered.as_deref(), rest, &caller, now)?;
+    let registered = registered.ok_or_else(|| Error::UnknownKey(path.key.into_owned()))?;
+    Ok((registered, below))
+}
+
+/// A call that goes on to WeChat, ahead of the router.
+///
+/// # Errors
+/// When the caller may not make it, or WeChat gave no whole answer.
+pub(crate) async fn call(engine: &Arc<Engine>, request: Request) -> Result<Response, Error> {
+    let (head, body) = request.into_parts();
+    let (registered, below) = admitted(engine, &head).await?;
+    pass_on(engine, registered, below.ok_or(Error::NoSuchPath)?, Request::from_parts(head, body)).await
 }
 
 type Team = Extension<Arc<Registered>>;
@@ -115,14 +130,23 @@ async fn corp_ticket(
     current(&engine, &registered, wanted).await
 }
 
-async fn pass_on(
+async fn routed_call(
     State(engine): State<Arc<Engine>>,
     Extension(registered): Team,
     Extension(below): Extension<ApiPath>,
     request: Request,
 ) -> Result<Response, Error> {
+    pass_on(&engine, registered, below, request).await
+}
+
+async fn pass_on(
+    engine: &Arc<Engine>,
+    registered: Arc<Registered>,
+    below: ApiPath,
+    request: Request,
+) -> Result<Response, Error> {
     let (host, path) = passthrough::destination(&registered, below)?;
-    passthrough::answer(&engine, &Consumer { registered, host }, &path, request).await
+    passthrough::answer(engine, &Consumer { registered, host }, &path, request).await
 }
 
 /// The ticket; with `card_id`, signatures for that card.

@@ -2,14 +2,13 @@
 //! `/wxa/…` and every other path of WeChat's API that is none of the proxy's.
 //!
 //! Who calls shows it as WeChat wants it: appid and secret (or api_key), or the token that was got with them. A visitor's web
-//! token is WeChat's to judge. What must stay true: without one of these nothing goes to WeChat.
+//! token is WeChat's to judge. What must stay true: without one of these nothing goes to WeChat; the guard is asked first.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::any;
 use engine::Engine;
@@ -21,7 +20,7 @@ use wechat::api_path::ApiPath;
 use wechat::calls::Host;
 
 use crate::answer::Error;
-use crate::client_address::ClientAddress;
+use crate::client_address;
 use crate::parameters::query_value;
 use crate::passthrough::{answer, carry, check_scope};
 use crate::sdk_tokens;
@@ -35,28 +34,31 @@ const WELL_KNOWN: [&str; 9] =
     ["card", "cgi-bin", "customservice", "datacube", "semantic", "shakearound", "sns", "wxa", "wxaapi"];
 
 /// The routes of this audience.
-pub(crate) fn routes(engine: &Arc<Engine>) -> Router<Arc<Engine>> {
-    Router::new().route(ROUTE, any(call)).route_layer(from_fn_with_state(Arc::clone(engine), guard))
+pub(crate) fn routes() -> Router<Arc<Engine>> {
+    Router::new().route(ROUTE, any(routed_call))
 }
 
 /// Everything at the root that has two names or more.
 pub(crate) const ROUTE: &str = "/{file}/{*path}";
 
-async fn guard(
-    State(engine): State<Arc<Engine>>,
-    ClientAddress(client): ClientAddress,
-    request: Request,
-    next: Next,
-) -> Result<Response, Error> {
-    engine.guard.sdk(&Caller::of(&request, client))?;
-    Ok(next.run(request).await)
+/// Whether a path surely is one of WeChat's that SDKs call most.
+pub(crate) fn is_well_known(path: &str) -> bool {
+    let mut names = path.strip_prefix('/').unwrap_or_default().splitn(3, '/');
+    let is_known = names.next().is_some_and(|first| WELL_KNOWN.contains(&first));
+    is_known && names.next().is_some_and(|second| !second.is_empty() && second != "..")
 }
 
-async fn call(
-    State(engine): State<Arc<Engine>>,
-    ClientAddress(client): ClientAddress,
-    request: Request,
-) -> Result<Response, Error> {
+async fn routed_call(State(engine): State<Arc<Engine>>, request: Request) -> Result<Response, Error> {
+    call(&engine, request).await
+}
+
+/// A call of an SDK.
+///
+/// # Errors
+/// When nobody is known by what it shows, the path is not for it, or WeChat gave no whole answer.
+pub(crate) async fn call(engine: &Arc<Engine>, request: Request) -> Result<Response, Error> {
+    let client = client_address::of(request.headers(), request.extensions());
+    engine.guard.sdk(&Caller::of(&request, client))?;
     let first = request.uri().path().split('/').nth(1).unwrap_or_default();
     if OURS.contains(&first) {
         return Err(Error::NoSuchPath);
@@ -66,19 +68,19 @@ async fn call(
         return Err(Error::NoSuchPath);
     }
     if sdk_tokens::is_token_path(&path) {
-        return sdk_tokens::for_secret(&engine, &path, client, request).await;
+        return sdk_tokens::for_secret(engine, &path, client, request).await;
     }
     let query = request.uri().query().unwrap_or_default();
     let consumer = match Needs::of(path.as_str(), query) {
-        Needs::AccessToken => by_token(&engine, &path, query, client).await?,
-        Needs::AppSecret { secret } => by_secret(&engine, query, secret, client).await?,
+        Needs::AccessToken => by_token(engine, &path, query, client).await?,
+        Needs::AppSecret { secret } => by_secret(engine, query, secret, client).await?,
         Needs::Appid | Needs::Nothing if path.first_segment() == "sns" => {
-            return for_visitor(&engine, &path, client, request).await;
+            return for_visitor(engine, &path, client, request).await;
         }
         Needs::Appid | Needs::Nothing => return Err(UnknownConsumer::missing_token().into()),
     };
     check_scope(&consumer, &path)?;
-    answer(&engine, &consumer, &path, request).await
+    answer(engine, &consumer, &path, request).await
 }
 
 async fn by_token(engine: &Engine, path: &ApiPath, query: &str, client: IpAddr) -> Result<Consumer, Error> {

@@ -18,6 +18,7 @@ mod app_path;
 mod client_address;
 mod connections;
 mod cross_origin;
+mod direct_calls;
 mod example_pages;
 mod framing;
 mod from_anyone;

@@ -9,6 +9,7 @@
 //! | SDKs, at the root | `from_sdks` | appid and secret, or a token that was got with them; also when local |
 //! | anyone | `from_anyone`, `example_pages` | nothing |
 //!
+//! Calls that surely go on to WeChat do so ahead of this router: see `direct_calls`, which has the same handlers and guards.
 //! `GET /app/KEY/api`, `/qyapi`, `/jsapi`, `/js/config` and `/auth` are answered before this router when all they need is in
 //! memory: see `ready_answers`, which asks the same guards.
 
@@ -30,7 +31,7 @@ pub(crate) fn router(engine: &Arc<Engine>) -> Router {
         .merge(from_backends::routes(engine))
         .merge(from_visitors::routes(engine))
         .merge(from_wechat::routes(engine))
-        .merge(from_sdks::routes(engine))
+        .merge(from_sdks::routes())
         .merge(from_anyone::routes(engine))
         .merge(example_pages::routes(engine))
         .fallback(async || Error::NoSuchPath)

@@ -19,6 +19,7 @@ use url::Url;
 use crate::config::Config;
 use crate::config::master_key::{self, MasterKeyError};
 use crate::connections::{self, Answering};
+use crate::direct_calls::DirectCalls;
 use crate::ready_answers::ReadyAnswers;
 use crate::routes;
 use crate::tls::{self, TlsError};
@@ -93,7 +94,11 @@ impl Server {
             engine.call_urls.set_own(own, is_told);
         }
         engine.start_background(stop.clone()).await?;
-        let answering = Answering { ready: ReadyAnswers::new(Arc::clone(&engine)), router: routes::router(&engine) };
+        let answering = Answering {
+            ready: ReadyAnswers::new(Arc::clone(&engine)),
+            direct: Arc::new(DirectCalls::new(Arc::clone(&engine))),
+            router: routes::router(&engine),
+        };
         connections::serve(listener, tls, answering, stop).await;
         engine.finish().await;
         Ok(())

@@ -15,6 +15,7 @@ mod rate;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use http::request::Parts;
 use http::{HeaderMap, Request, Version};
 use sha2::{Digest, Sha256};
 use store::Timestamp;
@@ -66,6 +67,13 @@ impl<'a> Caller<'a> {
     pub fn of<B>(request: &'a Request<B>, address: IpAddr) -> Self {
         let authority = request.uri().authority().map(http::uri::Authority::as_str);
         Self { headers: request.headers(), version: request.version(), authority, address }
+    }
+
+    /// Who sent a request with this head, from this address.
+    #[must_use]
+    pub fn of_head(head: &'a Parts, address: IpAddr) -> Self {
+        let authority = head.uri.authority().map(http::uri::Authority::as_str);
+        Self { headers: &head.headers, version: head.version, authority, address }
     }
 }
 

@@ -11,14 +11,14 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::response::Parts;
-use http::{HeaderMap, HeaderValue, Response};
-use http_body_util::BodyExt;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use http::{HeaderMap, HeaderValue};
+use hyper::body::{Body, Frame, SizeHint};
 use serde::de::IgnoredAny;
 use tokio::time::{Instant, Sleep};
 use wechat::ApiError;
 use wechat::calls::read_errcode;
 
+use super::client::Received;
 use super::progress::STALL;
 use crate::upstream::UpstreamError;
 
@@ -40,14 +40,13 @@ impl Answer {
     ///
     /// # Errors
     /// When a small answer breaks before it is whole.
-    pub(super) async fn read(response: Response<Incoming>, host: &str) -> Result<Self, UpstreamError> {
-        let (parts, mut incoming) = response.into_parts();
-        let streamed = |first: Bytes, rest: Incoming| AnswerBody(Kind::Streaming(Streaming::new(first, rest)));
+    pub(super) async fn read(parts: Parts, mut incoming: Received) -> Result<Self, UpstreamError> {
+        let streamed = |first: Bytes, rest: Received| AnswerBody(Kind::Streaming(Streaming::new(first, rest)));
         if incoming.size_hint().lower() > LOOKED_INTO as u64 {
             return Ok(Self { parts, body: streamed(Bytes::new(), incoming), error: None });
         }
         let mut whole = Bytes::new();
-        while let Some(chunk) = next_chunk(&mut incoming, host).await? {
+        while let Some(chunk) = incoming.chunk().await? {
             whole = joined(whole, chunk);
             if whole.len() > LOOKED_INTO {
                 return Ok(Self { parts, body: streamed(whole, incoming), error: None });
@@ -55,7 +54,7 @@ impl Answer {
         }
         if ends_with_connection(&parts.headers) && is_cut_json(&whole) {
             let reason = "the connection ended in the middle of a JSON answer".to_owned();
-            return Err(UpstreamError::Broken { host: host.to_owned(), reason });
+            return Err(UpstreamError::Broken { host: incoming.host().name.clone(), reason });
         }
         let error = read_errcode(&whole);
         Ok(Self { parts, body: AnswerBody(Kind::Whole(whole)), error })
@@ -64,19 +63,6 @@ impl Answer {
     /// The type of the body.
     pub(super) fn content_type(&self) -> Option<&HeaderValue> {
         self.parts.headers.get(CONTENT_TYPE)
-    }
-}
-
-async fn next_chunk(incoming: &mut Incoming, host: &str) -> Result<Option<Bytes>, UpstreamError> {
-    loop {
-        let frame = tokio::time::timeout(STALL, incoming.frame()).await;
-        let frame = frame.map_err(|_| UpstreamError::Timeout { host: host.to_owned(), after: STALL })?;
-        let Some(frame) = frame else { return Ok(None) };
-        let frame =
-            frame.map_err(|error| UpstreamError::Broken { host: host.to_owned(), reason: error.to_string() })?;
-        if let Ok(chunk) = frame.into_data() {
-            return Ok(Some(chunk));
-        }
     }
 }
 
@@ -110,7 +96,7 @@ enum Kind {
 
 struct Streaming {
     first: Bytes,
-    rest: Incoming,
+    rest: Received,
     /// Runs while WeChat is waited for.
     stall: Option<Pin<Box<Sleep>>>,
 }
@@ -167,7 +153,7 @@ impl Body for AnswerBody {
 }
 
 impl Streaming {
-    fn new(first: Bytes, rest: Incoming) -> Box<Self> {
+    fn new(first: Bytes, rest: Received) -> Box<Self> {
         Box::new(Self { first, rest, stall: None })
     }
 

@@ -19,14 +19,16 @@ pub mod request_body;
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER};
 use http::uri::InvalidUri;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Body;
 use secrecy::{ExposeSecret, SecretString};
 use store::Timestamp;
+use tokio_util::sync::CancellationToken;
 use wechat::Errcode;
 use wechat::api_path::ApiPath;
 use wechat::calls::Host;
@@ -34,7 +36,7 @@ use wechat::errcode::ErrorClass;
 
 use self::answer::Answer;
 pub use self::answer::AnswerBody;
-use self::client::{ApiClient, Unanswered};
+use self::client::{ApiHost, Unanswered};
 use self::healing::Unhealed;
 pub use self::needs::Needs;
 use self::request_body::{CallerBroke, Keeping, MOST_KEPT, RequestBody, SentBody};
@@ -45,10 +47,13 @@ use crate::foundation::Foundation;
 use crate::quota::circuit::{Open, Refusal};
 use crate::quota::{Circuits, Usage};
 use crate::slot::{Current, Slot};
-use crate::upstream::{ClientError, Hosts, Roots, UpstreamError, host_name};
+use crate::upstream::{ClientError, Hosts, Roots, UpstreamError};
 
 /// Tells callers what the proxy did with an answer: `held-back` or `not-repeated`.
 const DONE_HERE: HeaderName = HeaderName::from_static("x-wechat-proxy");
+
+/// How often connections that idle are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// In the extensions of an answer: WeChat refused the call.
 #[derive(Debug, Clone, Copy)]
@@ -99,30 +104,17 @@ pub struct Passthrough(Arc<Inner>);
 struct Inner {
     foundation: Arc<Foundation>,
     credentials: Credentials,
-    client: ApiClient,
     keeping: Keeping,
     unhealed: Unhealed,
     circuits: Arc<Circuits>,
     usage: Arc<Usage>,
-    api: Base,
-    qyapi: Base,
-}
-
-/// Where a host is: what stands before the path, and its name for errors.
-struct Base {
-    address: String,
-    name: String,
-}
-
-impl Base {
-    fn of(url: &url::Url) -> Self {
-        Self { address: url.as_str().trim_end_matches('/').to_owned(), name: host_name(url) }
-    }
+    api: Arc<ApiHost>,
+    qyapi: Arc<ApiHost>,
 }
 
 /// One call as it is tried, perhaps twice.
 struct Attempt<'a> {
-    base: &'a Base,
+    host: &'a Arc<ApiHost>,
     method: Method,
     path: &'a str,
     headers: HeaderMap,
@@ -142,14 +134,21 @@ impl Passthrough {
         Ok(Self(Arc::new(Inner {
             foundation,
             credentials,
-            client: ApiClient::new(roots)?,
             keeping: Keeping::default(),
             unhealed: Unhealed::default(),
             circuits,
             usage,
-            api: Base::of(&hosts.api),
-            qyapi: Base::of(&hosts.qyapi),
+            api: ApiHost::new(&hosts.api, roots)?,
+            qyapi: ApiHost::new(&hosts.qyapi, roots)?,
         })))
+    }
+
+    /// Closes connections that idle, until `stop`.
+    pub async fn sweep(self, stop: CancellationToken) {
+        while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+            self.0.api.sweep();
+            self.0.qyapi.sweep();
+        }
     }
 
     /// Takes a caller's body: all of it if it is small, so that the call can be repeated.
@@ -173,8 +172,8 @@ impl Passthrough {
             return Err(PassError::Method);
         }
         let ApiCall { registered, host, method, path, query, headers, body } = call;
-        let base = if host == Host::Qyapi { &self.0.qyapi } else { &self.0.api };
-        let attempt = Attempt { base, method, path: path.as_str(), headers: headers::to_wechat(headers) };
+        let api_host = if host == Host::Qyapi { &self.0.qyapi } else { &self.0.api };
+        let attempt = Attempt { host: api_host, method, path: path.as_str(), headers: headers::to_wechat(headers) };
         let Some(registered) = registered else {
             let (answer, _) = self.try_once(&attempt, &query.into(), body).await?;
             return Ok(into_response(answer));
@@ -264,13 +263,13 @@ impl Passthrough {
         query: &SecretString,
         body: SentBody,
     ) -> Result<Answer, Unanswered> {
-        let host = &attempt.base.name;
         let mut request = Request::new(body);
         *request.method_mut() = attempt.method.clone();
-        *request.uri_mut() = address(attempt, query).map_err(Unanswered::Address)?;
+        *request.uri_mut() = target(attempt, query).map_err(Unanswered::Address)?;
         request.headers_mut().clone_from(&attempt.headers);
-        let response = self.0.client.send(request, host).await?;
-        Answer::read(response, host).await.map_err(Unanswered::Upstream)
+        request.headers_mut().insert(HOST, attempt.host.host_header.clone());
+        let (parts, received) = attempt.host.send(request).await?;
+        Answer::read(parts, received).await.map_err(Unanswered::Upstream)
     }
 
     /// Counts the call, and remembers what it told of the account's quotas.
@@ -308,10 +307,10 @@ impl Passthrough {
     }
 }
 
-fn address(attempt: &Attempt<'_>, query: &SecretString) -> Result<Uri, InvalidUri> {
-    let (address, query) = (&attempt.base.address, query.expose_secret());
-    let mut text = String::with_capacity(address.len() + attempt.path.len() + query.len() + 1);
-    text.push_str(address);
+fn target(attempt: &Attempt<'_>, query: &SecretString) -> Result<Uri, InvalidUri> {
+    let (base, query) = (&attempt.host.base_path, query.expose_secret());
+    let mut text = String::with_capacity(base.len() + attempt.path.len() + query.len() + 1);
+    text.push_str(base);
     text.push_str(attempt.path);
     if !query.is_empty() {
         text.push('?');
