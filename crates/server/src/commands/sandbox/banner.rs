@@ -47,6 +47,9 @@ pub(super) fn of_demo(addresses: &Addresses, demo: &Demo) -> String {
     curl 'http://{proxy}/app/测试/api'
     curl 'http://{platform}/sandbox/accounts/{appid}/push' -d '{{\"text\":\"你好\",\"wait\":true}}'   # 用户发一条消息
     curl 'http://{proxy}/admin/messages'        # 它去了哪里, 谁回的 / where it went, who answered
+    curl 'http://{proxy}/app/{KEY}/cgi-bin/user/get'      # 微信的任何接口, 不写令牌 / any API of WeChat, without a token
+    curl 'http://{proxy}/cgi-bin/token?grant_type=client_credential&appid={appid}&secret={secret}'   # SDK 得到的虚拟令牌 / an SDK’s virtual token
+    curl 'http://{proxy}/admin/usage'           # 谁调了什么 / who called what
     curl 'http://{platform}/sandbox/calls'      # 微信收到了什么 / what WeChat saw
 
   收一分钱 / be paid one fen:
