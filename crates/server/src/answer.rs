@@ -4,27 +4,20 @@
 //! have the same shape with codes from -10001 down and a fitting HTTP status. What must stay true: no error answer has
 //! an empty body, none holds a secret, and each says what to do.
 
+mod conversions;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use engine::apps::Problem as ParameterProblem;
-use engine::backends::CallProblem;
-use engine::credential_error::CredentialError;
 use engine::guard::Denied;
-use engine::intake::{IntakeError, Refused};
-use engine::mini_program::MiniProgramError;
 use engine::payment::signed_link::LinkProblem;
-use engine::registrar::RegisterError;
-use engine::upstream::AskError;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use store::StoreError;
 use wechat::ApiError;
-use wechat::api_path::PathError;
-use wechat::calls::AnswerError;
 use wechat::pay::Refusal;
 
 use crate::payment;
@@ -313,96 +306,5 @@ pub fn json_of(value: &impl serde::Serialize) -> Response {
     match serde_json::to_vec(value) {
         Ok(body) => json_bytes(body.into()),
         Err(_) => Error::Internal("an answer could not be written as JSON").into_response(),
-    }
-}
-
-impl From<StoreError> for Error {
-    fn from(error: StoreError) -> Self {
-        Self::Store(Arc::new(error))
-    }
-}
-
-impl From<CredentialError> for Error {
-    fn from(error: CredentialError) -> Self {
-        match error {
-            CredentialError::Refused { error, retry_in } => Self::Upstream { error, retry_in },
-            CredentialError::Unreachable { retry_in, .. } => Self::Unreachable { reason: error.to_string(), retry_in },
-            CredentialError::Store(error) => Self::Store(error),
-            CredentialError::TimedOut => Self::TimedOut(error.to_string()),
-        }
-    }
-}
-
-impl From<PathError> for Error {
-    fn from(error: PathError) -> Self {
-        Self::BadPath(error.to_string())
-    }
-}
-
-impl From<MiniProgramError> for Error {
-    fn from(error: MiniProgramError) -> Self {
-        let text = error.to_string();
-        match error {
-            MiniProgramError::Parameters(_) => Self::BadParameters(text),
-            MiniProgramError::Ask(AskError::Answer(AnswerError::Refused(error))) => {
-                Self::Upstream { error, retry_in: Duration::ZERO }
-            }
-            MiniProgramError::Ask(_) => Self::Unreachable { reason: text, retry_in: Duration::ZERO },
-            MiniProgramError::Session => Self::BadSession(text),
-            MiniProgramError::Signature => Self::BadSignature(text),
-            MiniProgramError::Sealed(_) => Self::NotOpened(text),
-            MiniProgramError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<CallProblem> for Error {
-    fn from(problem: CallProblem) -> Self {
-        match problem {
-            CallProblem::NotAllowed { .. } => Self::CallNotAllowed(problem.to_string()),
-            _ => Self::BadCall(problem.to_string()),
-        }
-    }
-}
-
-impl From<IntakeError> for Error {
-    fn from(error: IntakeError) -> Self {
-        let text = error.to_string();
-        match error {
-            IntakeError::Refused(Refused::Callback(reason)) if reason.is_forgery() => Self::Forged(text),
-            IntakeError::Refused(Refused::Callback(_)) => Self::BadCallback(text),
-            IntakeError::Refused(Refused::Call(CallProblem::NotAllowed { .. })) => Self::CallNotAllowed(text),
-            IntakeError::Refused(Refused::Call(_)) => Self::BadCall(text),
-            IntakeError::Refused(Refused::Parameter(_)) => Self::BadParameters(text),
-            IntakeError::NotYet | IntakeError::Unanswered(_) => Self::NoAnswer(text),
-            IntakeError::Busy => Self::Busy(text),
-            // The log has the driver's words already; WeChat, or whoever it is, needs none of them.
-            IntakeError::Store(_) => Self::NotReady,
-        }
-    }
-}
-
-impl From<RegisterError> for Error {
-    fn from(error: RegisterError) -> Self {
-        match error {
-            RegisterError::Unconfirmed(CredentialError::Unreachable { reason, retry_in }) => Self::Unreachable {
-                reason: format!(
-                    "nothing was stored, because WeChat could not be asked about the secret: {reason} \
-                    (&check=false stores it unasked)"
-                ),
-                retry_in,
-            },
-            RegisterError::Unconfirmed(error) => error.into(),
-            RegisterError::Merchant(_) => Self::BadParameters(error.to_string()),
-            RegisterError::OtherAppid { .. } | RegisterError::Busy => Self::Conflict(error.to_string()),
-            RegisterError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<Vec<ParameterProblem>> for Error {
-    fn from(problems: Vec<ParameterProblem>) -> Self {
-        let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Self::BadParameters(texts.join("; "))
     }
 }

@@ -17,7 +17,7 @@ use engine::Engine;
 use engine::apps::view::View;
 use engine::apps::{Registered, Wanted};
 use engine::consumers::Consumer;
-use engine::guard::Caller;
+use engine::guard::{Caller, Denied};
 use engine::jssdk::cards::CardAsk;
 use http::Method;
 use http::request::Parts;
@@ -146,6 +146,11 @@ async fn pass_on(
     request: Request,
 ) -> Result<Response, Error> {
     let (host, path) = passthrough::destination(&registered, below)?;
+    // It answers the session_key, which goes to nobody else, also where no api_key is asked for.
+    let tells_session_key = path.folded() == "/sns/jscode2session";
+    if tells_session_key && !engine.guard.shows_api_key(&registered, request.headers(), engine.clock.now()) {
+        return Err(Denied::NotTheTeam.into());
+    }
     passthrough::answer(engine, &Consumer { registered, host }, &path, request).await
 }
 

@@ -8,13 +8,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use engine::Engine;
 use engine::consumers::{Consumer, UnknownConsumer};
-use engine::guard::{Caller, Doubtful, Shown};
+use engine::guard::{Caller, Doubtful};
 use engine::passthrough::{Needs, Refused};
+use http::Method;
 use secrecy::SecretString;
 use wechat::api_path::ApiPath;
 use wechat::calls::Host;
@@ -71,12 +73,12 @@ pub(crate) async fn call(engine: &Arc<Engine>, request: Request) -> Result<Respo
         return sdk_tokens::for_secret(engine, &path, client, request).await;
     }
     let query = request.uri().query().unwrap_or_default();
-    let consumer = match Needs::of(path.as_str(), query) {
+    if is_visitors(&path, request.method()) {
+        return for_visitor(engine, &path, client, request).await;
+    }
+    let consumer = match Needs::of(&path.folded(), query) {
         Needs::AccessToken => by_token(engine, &path, query, client).await?,
         Needs::AppSecret { secret } => by_secret(engine, query, secret, client).await?,
-        Needs::Appid | Needs::Nothing if path.first_segment() == "sns" => {
-            return for_visitor(engine, &path, client, request).await;
-        }
         Needs::Appid | Needs::Nothing => return Err(UnknownConsumer::missing_token().into()),
     };
     check_scope(&consumer, &path)?;
@@ -88,9 +90,13 @@ async fn by_token(engine: &Engine, path: &ApiPath, query: &str, client: IpAddr) 
         let is_well_known = WELL_KNOWN.contains(&path.first_segment());
         return Err(if is_well_known { UnknownConsumer::missing_token().into() } else { Error::NoSuchPath });
     };
-    let known = engine.consumers.by_token(&token).await;
-    if matches!(known, Err(UnknownConsumer::Refused(_))) {
-        engine.guard.wrong(Shown::Token, client, engine.clock.now())?;
+    let now = engine.clock.now();
+    let may_look = || engine.guard.may_try(Doubtful::Token, client, now);
+    let known = engine.consumers.by_token(&token, || may_look().is_ok()).await;
+    match known {
+        Err(UnknownConsumer::TooMany) => may_look()?,
+        Err(UnknownConsumer::Refused(_)) => engine.guard.turned_out_bad(Doubtful::Token, client, now),
+        _ => {}
     }
     Ok(known?)
 }
@@ -101,9 +107,20 @@ async fn by_secret(engine: &Engine, query: &str, secret: &str, client: IpAddr) -
     sdk_tokens::known_by_secret(engine, Host::Api, client, &appid, &secret).await
 }
 
-/// `/sns/userinfo`, `/sns/auth`, `/sns/oauth2/refresh_token`: the visitor's own token is in the query, and WeChat judges it. Bad
-/// ones are counted, so that nobody tries them out through here.
+/// The calls for which a visitor's own token is enough.
+fn is_visitors(path: &ApiPath, method: &Method) -> bool {
+    const PATHS: [&str; 3] = ["/sns/userinfo", "/sns/auth", "/sns/oauth2/refresh_token"];
+    *method == Method::GET && PATHS.contains(&path.as_str())
+}
+
+/// The visitor's own token is in the query, and WeChat judges it. Bad ones are counted, so that nobody tries them out through
+/// here; one of ours is none of a visitor's.
 async fn for_visitor(engine: &Engine, path: &ApiPath, client: IpAddr, request: Request) -> Result<Response, Error> {
+    let query = request.uri().query().unwrap_or_default();
+    if query_value(query, "access_token").is_some_and(|token| engine.consumers.gave(&token)) {
+        return Err(UnknownConsumer::invalid_token().into());
+    }
+    let request = request.map(|_| Body::empty());
     let now = engine.clock.now();
     engine.guard.may_try(Doubtful::Code, client, now)?;
     let response = carry(engine, None, Host::Api, path, request).await?;

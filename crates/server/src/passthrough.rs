@@ -15,7 +15,7 @@ use engine::apps::{Registered, Wanted};
 use engine::consumers::Consumer;
 use engine::guard::Denied;
 use engine::passthrough::{ApiCall, PassError};
-use engine::upstream::UpstreamError;
+use http::header::TRANSFER_ENCODING;
 use http::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -113,6 +113,9 @@ pub(crate) async fn carry(
     request: Request,
 ) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
+    if parts.headers.get(TRANSFER_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Err(Error::BadBody("the body has a Transfer-Encoding besides chunked; send it as it is"));
+    }
     let of_header = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
     let head = parts.uri.query().map_or(0, str::len) + parts.headers.iter().map(of_header).sum::<usize>();
     if head > MOST_HEAD {
@@ -147,20 +150,6 @@ async fn ticket_answer(engine: &Engine, registered: &Registered, wanted: Wanted)
     let ticket = current.value.expose_secret();
     let body = json!({"errcode": 0, "errmsg": "ok", "ticket": ticket, "expires_in": expires_in});
     Ok(json_bytes(Bytes::from(body.to_string())))
-}
-
-impl From<PassError> for Error {
-    fn from(error: PassError) -> Self {
-        let text = error.to_string();
-        match error {
-            PassError::NoToken(error) => error.into(),
-            PassError::NoAnswer(UpstreamError::Timeout { .. }, _) => Self::NoAnswerInTime(text),
-            PassError::NoAnswer(..) => Self::NotPassed(text),
-            PassError::Caller(_) => Self::BadBody("the body ended before it was whole; send it again"),
-            PassError::Method => Self::WrongMethod,
-            PassError::Address(_) => Self::BadPath(text),
-        }
-    }
 }
 
 #[cfg(test)]

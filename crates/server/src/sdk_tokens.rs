@@ -11,7 +11,6 @@ use bytes::Bytes;
 use engine::Engine;
 use engine::apps::Wanted;
 use engine::consumers::{Consumer, UnknownConsumer};
-use engine::guard::Shown;
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -68,7 +67,7 @@ impl Wish {
         }
         let mut take = |name: &str| {
             let place = pairs.iter().position(|(known, value)| known == name && !value.is_empty());
-            place.map(|place| pairs.swap_remove(place).1).unwrap_or_default()
+            place.map(|place| pairs.remove(place).1).unwrap_or_default()
         };
         let (appid, secret) = if is(path, WECOM) { ("corpid", "corpsecret") } else { ("appid", "secret") };
         Ok(Self { grant_type: take("grant_type"), appid: take(appid), secret: take(secret).into() })
@@ -120,7 +119,7 @@ pub(crate) async fn known_by_secret(
     match known {
         Ok(consumer) => Ok(consumer),
         Err(error @ UnknownConsumer::Refused(_)) => {
-            engine.guard.wrong(Shown::Secret, client, now)?;
+            engine.guard.wrong_secret(client, now)?;
             Err(error.into())
         }
         Err(error) => Err(error.into()),
@@ -158,13 +157,4 @@ async fn issue(engine: &Engine, consumer: &Consumer, path: &ApiPath, shown: &Sec
         json!({"access_token": token, "expires_in": EXPIRES_IN})
     };
     Ok(json_bytes(Bytes::from(body.to_string())))
-}
-
-impl From<UnknownConsumer> for Error {
-    fn from(error: UnknownConsumer) -> Self {
-        match error {
-            UnknownConsumer::Refused(error) => Self::Upstream { error, retry_in: std::time::Duration::ZERO },
-            UnknownConsumer::Store(error) => error.into(),
-        }
-    }
 }

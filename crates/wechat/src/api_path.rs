@@ -7,6 +7,7 @@
 //! what is left has only the characters that no URL needs to encode; another host, a second encoding, or a separator that
 //! only a later reader sees would each need one more.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
@@ -86,6 +87,16 @@ impl ApiPath {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The path in lower case, to tell APIs apart: nobody promises that case counts for WeChat, so what is remembered or forbidden
+    /// of an API holds for it in any case.
+    #[must_use]
+    pub fn folded(&self) -> Cow<'_, str> {
+        if self.0.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Cow::Owned(self.0.to_ascii_lowercase());
+        }
+        Cow::Borrowed(&self.0)
     }
 
     /// Its names, from left to right; at least one.

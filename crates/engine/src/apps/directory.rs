@@ -137,7 +137,11 @@ impl Registered {
     #[must_use]
     pub fn accepts_token_of(&self, mark: Mark, issued_at: Timestamp, now: Timestamp) -> bool {
         let is_revoked = self.app.settings.tokens_revoked_at.is_some_and(|at| issued_at.as_millis() <= at);
-        !is_revoked && self.consumer_marks.iter().any(|(known, good_until)| *known == mark && now < *good_until)
+        // What was given for a registration of this name that is gone by now was not given for this one.
+        let is_older = issued_at < self.app.created_at;
+        !is_revoked
+            && !is_older
+            && self.consumer_marks.iter().any(|(known, good_until)| *known == mark && now < *good_until)
     }
 
     /// The slot of a token or ticket of this registration's account.

@@ -37,6 +37,12 @@ pub enum UnknownConsumer {
     /// In WeChat's words.
     #[error("{0}")]
     Refused(ApiError),
+    /// In WeChat's words, about a token that surely was given here: it has ended.
+    #[error("{0}")]
+    Ended(ApiError),
+    /// Too much was shown in vain to be looked up.
+    #[error("too many tokens that are none")]
+    TooMany,
     /// The database does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -53,7 +59,16 @@ impl UnknownConsumer {
         refused(41001, "access_token missing (wechat-proxy)")
     }
 
-    fn invalid_token() -> Self {
+    fn ended(self) -> Self {
+        match self {
+            Self::Refused(error) => Self::Ended(error),
+            other => other,
+        }
+    }
+
+    /// The token is none that is good.
+    #[must_use]
+    pub fn invalid_token() -> Self {
         refused(
             40001,
             "invalid credential, access_token is invalid or not latest (wechat-proxy: this token was never handed out here, or was \
@@ -129,20 +144,26 @@ impl Consumers {
         claims.seal(&self.0.foundation.store, &*self.0.foundation.random)
     }
 
-    /// Who holds this token.
+    /// Whether this token was given here, good or not.
+    #[must_use]
+    pub fn gave(&self, token: &str) -> bool {
+        Claims::open(&self.0.foundation.store, token).is_some()
+    }
+
+    /// Who holds this token. `may_look` is asked before the database is.
     ///
     /// # Errors
     /// [`UnknownConsumer`]: 40001, 42001 as WeChat says them.
-    pub async fn by_token(&self, token: &str) -> Result<Consumer, UnknownConsumer> {
+    pub async fn by_token(&self, token: &str, may_look: impl FnOnce() -> bool) -> Result<Consumer, UnknownConsumer> {
         if token.is_empty() {
             return Err(UnknownConsumer::missing_token());
         }
         let now = self.0.foundation.clock.now();
         let Some(claims) = Claims::open(&self.0.foundation.store, token) else {
-            return self.0.real.consumer(token, now).await?.ok_or_else(UnknownConsumer::invalid_token);
+            return self.0.real.consumer(token, now, may_look).await?.ok_or_else(UnknownConsumer::invalid_token);
         };
         if claims.is_over(now) {
-            return Err(refused(42001, "access_token expired (wechat-proxy: get a new one)"));
+            return Err(refused(42001, "access_token expired (wechat-proxy: get a new one)").ended());
         }
         let registered = match self.0.foundation.directory.loaded(&claims.key, now) {
             Some(registered) => Some(registered),
@@ -150,7 +171,7 @@ impl Consumers {
         };
         let registered =
             registered.filter(|registered| registered.accepts_token_of(claims.mark, claims.issued_at, now));
-        let registered = registered.ok_or_else(UnknownConsumer::invalid_token)?;
+        let registered = registered.ok_or_else(|| UnknownConsumer::invalid_token().ended())?;
         Ok(Consumer { registered, host: claims.host })
     }
 }

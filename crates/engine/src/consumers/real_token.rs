@@ -9,7 +9,7 @@ use papaya::HashMap;
 use store::{StoreError, Timestamp, fingerprint};
 use wechat::calls::Host;
 
-use super::{Consumer, widest};
+use super::{Consumer, UnknownConsumer, widest};
 use crate::foundation::Foundation;
 use crate::slot::{Fingerprint, Kind, Slot, SlotId};
 
@@ -33,18 +33,38 @@ impl RealTokens {
     }
 
     /// Who holds this token; `None` when it is none that is good.
-    pub(super) async fn consumer(&self, token: &str, now: Timestamp) -> Result<Option<Consumer>, StoreError> {
+    /// `may_look` is asked before anything is looked up that is not at hand.
+    pub(super) async fn consumer(
+        &self,
+        token: &str,
+        now: Timestamp,
+        may_look: impl FnOnce() -> bool,
+    ) -> Result<Option<Consumer>, UnknownConsumer> {
         let print = fingerprint(&token.into());
         let known = self.found.pin().get(&print).cloned();
-        let found = match known {
-            Some(found) => found,
-            None => match self.find(print, now).await? {
-                Some(found) => self.remember(print, found),
-                None => return Ok(None),
-            },
-        };
-        if !found.slot.holds(print, now) {
+        if let Some(found) = known {
+            if let Some(consumer) = self.consumer_of(&found, print, now).await? {
+                return Ok(Some(consumer));
+            }
+            // Replaced, or the registration is gone: perhaps there is another of the account.
             self.found.pin().remove(&print);
+        }
+        if !may_look() {
+            return Err(UnknownConsumer::TooMany);
+        }
+        match self.find(print, now).await? {
+            Some(found) => Ok(self.consumer_of(&self.remember(print, found), print, now).await?),
+            None => Ok(None),
+        }
+    }
+
+    async fn consumer_of(
+        &self,
+        found: &Found,
+        print: Fingerprint,
+        now: Timestamp,
+    ) -> Result<Option<Consumer>, StoreError> {
+        if !found.slot.holds(print, now) {
             return Ok(None);
         }
         let host = if found.slot.id.kind == Kind::Wecom { Host::Qyapi } else { Host::Api };

@@ -24,6 +24,8 @@ pub enum Want {
     /// Another one than this, which WeChat just refused. WeChat is asked for its current one first: if somebody
     /// else forced a refresh, that one is new to us, and forcing again would start a war of refreshes.
     Healed(SecretString),
+    /// Another one than this, which WeChat just refused, if WeChat has one; it is not made to give one.
+    Newest(SecretString),
     /// A new one, without a reason given.
     Forced,
 }
@@ -64,7 +66,7 @@ impl Demand {
         match &self.want {
             Want::Valid => true,
             Want::Fresh => !due,
-            Want::Replacement(old) | Want::Healed(old) => !same(value, old),
+            Want::Replacement(old) | Want::Healed(old) | Want::Newest(old) => !same(value, old),
             Want::Forced => forced_at.is_some_and(|at| at > self.asked_at - FORCED_AT_MOST_EVERY),
         }
     }

@@ -115,6 +115,14 @@ impl Credentials {
         self.meet(slot, Want::Healed(dead)).await
     }
 
+    /// What WeChat calls current, which may be `dead` itself, which WeChat just refused.
+    ///
+    /// # Errors
+    /// [`CredentialError`] when WeChat cannot be asked now.
+    pub async fn newest(&self, slot: &Arc<Slot>, dead: SecretString) -> Result<Arc<Current>, CredentialError> {
+        self.meet(slot, Want::Newest(dead)).await
+    }
+
     async fn meet(&self, slot: &Arc<Slot>, want: Want) -> Result<Arc<Current>, CredentialError> {
         let demand = Demand { want, asked_at: self.0.clock.now() };
         tokio::time::timeout(PATIENCE, self.meet_patiently(slot, demand))

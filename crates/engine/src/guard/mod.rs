@@ -135,15 +135,6 @@ pub struct Guard {
     bad_codes: Limit,
 }
 
-/// What an SDK shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
-    /// appid and secret. A wrong one may be a guess.
-    Secret,
-    /// A token. An old one is nothing unusual, and too long to be guessed; but looking for it costs.
-    Token,
-}
-
 /// What is counted only when it turns out to be bad, so that nobody is held up by what good neighbours do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubtful {
@@ -151,6 +142,8 @@ pub enum Doubtful {
     Name,
     /// A code of WeChat's that may be none.
     Code,
+    /// A token of WeChat's that may be none, and is looked for in the database.
+    Token,
 }
 
 impl Guard {
@@ -213,7 +206,7 @@ impl Guard {
 
     fn limit(&self, what: Doubtful) -> &Limit {
         match what {
-            Doubtful::Name => &self.guesses,
+            Doubtful::Name | Doubtful::Token => &self.guesses,
             Doubtful::Code => &self.bad_codes,
         }
     }
@@ -278,24 +271,16 @@ impl Guard {
         other_site::refuse(caller.headers, self.mode)
     }
 
-    /// Counts what an SDK showed in vain; a right one is never held up.
+    /// Counts a wrong secret of an SDK; a right one is never held up.
     ///
     /// # Errors
     /// [`Denied`] when there were too many, only in public mode.
-    pub fn wrong(&self, shown: Shown, address: IpAddr, now: Timestamp) -> Result<(), Denied> {
+    pub fn wrong_secret(&self, address: IpAddr, now: Timestamp) -> Result<(), Denied> {
         if self.mode != Mode::Public {
             return Ok(());
         }
-        match shown {
-            Shown::Secret => {
-                self.failures.check(address, now).map_err(|retry_in| Denied::TooManyFailures { retry_in })?;
-                self.failures.count(address, now);
-            }
-            Shown::Token => {
-                self.guesses.check(address, now).map_err(|retry_in| Denied::TooManyRequests { retry_in })?;
-                self.guesses.count(address, now);
-            }
-        }
+        self.failures.check(address, now).map_err(|retry_in| Denied::TooManyFailures { retry_in })?;
+        self.failures.count(address, now);
         Ok(())
     }
 

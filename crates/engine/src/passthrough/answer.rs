@@ -11,12 +11,13 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::response::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use serde::de::IgnoredAny;
 use tokio::time::{Instant, Sleep};
 use wechat::ApiError;
 use wechat::calls::read_errcode;
+use wechat::errcode::ErrorClass;
 
 use super::client::Received;
 use super::progress::STALL;
@@ -24,6 +25,9 @@ use crate::upstream::UpstreamError;
 
 /// The longest answer that is looked into, in bytes. WeChat's errors have some hundred.
 const LOOKED_INTO: usize = 8 * 1024;
+
+/// Why an answer that only the end of its connection ends is refused: half of it would look whole. WeChat always tells the length.
+const NO_LENGTH: &str = "the answer has neither a length nor chunks, so its end is not certain";
 
 /// What WeChat answered.
 pub(super) struct Answer {
@@ -41,23 +45,37 @@ impl Answer {
     /// # Errors
     /// When a small answer breaks before it is whole.
     pub(super) async fn read(parts: Parts, mut incoming: Received) -> Result<Self, UpstreamError> {
+        let uncertain = |what: &str, incoming: &Received| {
+            Err(UpstreamError::Broken { host: incoming.host().name.clone(), reason: what.to_owned() })
+        };
+        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+            return uncertain("it wants to speak something else, which nobody asked for", &incoming);
+        }
         let streamed = |first: Bytes, rest: Received| AnswerBody(Kind::Streaming(Streaming::new(first, rest)));
+        let ends_with_connection = ends_with_connection(&parts.headers) && !incoming.is_end_stream();
         if incoming.size_hint().lower() > LOOKED_INTO as u64 {
             return Ok(Self { parts, body: streamed(Bytes::new(), incoming), error: None });
         }
         let mut whole = Bytes::new();
         while let Some(chunk) = incoming.chunk().await? {
             whole = joined(whole, chunk);
+            if whole.len() > LOOKED_INTO && ends_with_connection {
+                return uncertain(NO_LENGTH, &incoming);
+            }
             if whole.len() > LOOKED_INTO {
                 return Ok(Self { parts, body: streamed(whole, incoming), error: None });
             }
         }
-        if ends_with_connection(&parts.headers) && is_cut_json(&whole) {
-            let reason = "the connection ended in the middle of a JSON answer".to_owned();
-            return Err(UpstreamError::Broken { host: incoming.host().name.clone(), reason });
+        if ends_with_connection && !whole.is_empty() && !is_whole_json(&whole) {
+            return uncertain(NO_LENGTH, &incoming);
         }
         let error = read_errcode(&whole);
         Ok(Self { parts, body: AnswerBody(Kind::Whole(whole)), error })
+    }
+
+    /// Whether WeChat calls the token dead.
+    pub(super) fn tells_dead_token(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| error.errcode.class() == ErrorClass::TokenDead)
     }
 
     /// The type of the body.
@@ -76,14 +94,13 @@ fn joined(before: Bytes, chunk: Bytes) -> Bytes {
     both.freeze()
 }
 
-/// Neither a length nor chunks tell where such an answer ends, so a broken one looks whole.
+/// Neither a length nor chunks tell where such an answer ends.
 fn ends_with_connection(headers: &HeaderMap) -> bool {
     !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING)
 }
 
-fn is_cut_json(body: &[u8]) -> bool {
-    let begins = body.trim_ascii_start().first();
-    matches!(begins, Some(b'{' | b'[')) && serde_json::from_slice::<IgnoredAny>(body).is_err()
+fn is_whole_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(body).is_ok()
 }
 
 /// The body of an answer.
@@ -198,11 +215,11 @@ mod tests {
 
     #[test]
     fn half_a_json_answer_is_told_from_a_whole_one() {
-        for whole in [r#"{"errcode":0}"#, "[1]", "", "plain", " {} ", "\u{FEFF}x"] {
-            assert!(!is_cut_json(whole.as_bytes()), "{whole}");
+        for whole in [r#"{"errcode":0}"#, "[1]", " {} "] {
+            assert!(is_whole_json(whole.as_bytes()), "{whole}");
         }
-        for cut in [r#"{"errcode":0"#, "{", r#"{"a":"b"#, "[1,"] {
-            assert!(is_cut_json(cut.as_bytes()), "{cut}");
+        for cut in [r#"{"errcode":0"#, "{", r#"{"a":"b"#, "[1,", "", "plain"] {
+            assert!(!is_whole_json(cut.as_bytes()), "{cut}");
         }
     }
 }

@@ -20,7 +20,8 @@ fn is_of_connection(name: &HeaderName) -> bool {
 /// into for a refused token.
 fn is_for_us(name: &HeaderName) -> bool {
     matches!(*name, AUTHORIZATION | COOKIE | HOST | EXPECT | ACCEPT_ENCODING | ORIGIN | REFERER | FORWARDED | VIA)
-        || matches!(name.as_str(), "x-real-ip" | "x-request-id")
+        || matches!(name.as_str(), "x-real-ip" | "x-client-ip" | "cf-connecting-ip" | "true-client-ip" | "x-request-id")
+        || matches!(name.as_str(), "x-http-method-override" | "x-method-override")
         || name.as_str().starts_with("x-forwarded-")
         || name.as_str().starts_with("sec-fetch-")
 }

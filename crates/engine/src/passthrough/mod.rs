@@ -3,7 +3,7 @@
 //!
 //! * [`needs`]: what WeChat has to be shown; `query`, `headers`: what of the request travels on;
 //! * [`request_body`], `answer`: bodies, streamed both ways; `progress`: as long as they move;
-//! * `client`: the connections; `healing`: what no new token heals.
+//! * `client`: the connections; `healing`: what no new token heals; `outcome`: what the caller gets.
 //!
 //! The server's edges have checked who calls, and found path and registration. What must stay true: a token that WeChat
 //! calls dead is replaced once for all who saw it, and a request is repeated only if it is known whole and WeChat refused it.
@@ -13,6 +13,7 @@ mod client;
 mod headers;
 mod healing;
 pub mod needs;
+mod outcome;
 mod progress;
 mod query;
 pub mod request_body;
@@ -22,9 +23,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER};
+use http::header::HOST;
 use http::uri::InvalidUri;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, Uri};
 use hyper::body::Body;
 use secrecy::{ExposeSecret, SecretString};
 use store::Timestamp;
@@ -32,25 +33,22 @@ use tokio_util::sync::CancellationToken;
 use wechat::Errcode;
 use wechat::api_path::ApiPath;
 use wechat::calls::Host;
-use wechat::errcode::ErrorClass;
 
 use self::answer::Answer;
 pub use self::answer::AnswerBody;
 use self::client::{ApiHost, Unanswered};
 use self::healing::Unhealed;
 pub use self::needs::Needs;
-use self::request_body::{CallerBroke, Keeping, MOST_KEPT, RequestBody, SentBody};
+use self::request_body::{CallerBroke, Keeping, RequestBody, SentBody};
 use crate::apps::{Registered, Wanted};
 use crate::credential_error::CredentialError;
 use crate::credentials::Credentials;
+use crate::credentials::decide::same;
 use crate::foundation::Foundation;
 use crate::quota::circuit::{Open, Refusal};
 use crate::quota::{Circuits, Usage};
 use crate::slot::{Current, Slot};
 use crate::upstream::{ClientError, Hosts, Roots, UpstreamError};
-
-/// Tells callers what the proxy did with an answer: `held-back` or `not-repeated`.
-const DONE_HERE: HeaderName = HeaderName::from_static("x-wechat-proxy");
 
 /// How often connections that idle are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
@@ -120,6 +118,26 @@ struct Attempt<'a> {
     headers: HeaderMap,
 }
 
+/// A call, as it is counted and remembered.
+struct Made<'a> {
+    key: &'a str,
+    host: Host,
+    /// The path in lower case.
+    api: &'a str,
+    needs: Needs,
+    slot: &'a Arc<Slot>,
+}
+
+/// What became of a call.
+enum Outcome {
+    /// It was not made: WeChat's words of an earlier one.
+    HeldBack(Arc<Open>, Timestamp),
+    /// WeChat answered; and the secret that was sent.
+    Answered(Answer, SecretString),
+    /// It did not.
+    Failed(PassError),
+}
+
 impl Passthrough {
     /// Passes calls on to these hosts.
     ///
@@ -176,56 +194,89 @@ impl Passthrough {
         let attempt = Attempt { host: api_host, method, path: path.as_str(), headers: headers::to_wechat(headers) };
         let Some(registered) = registered else {
             let (answer, _) = self.try_once(&attempt, &query.into(), body).await?;
-            return Ok(into_response(answer));
+            return Ok(outcome::response(answer, &attempt.method, None));
         };
-        let now = self.0.foundation.clock.now();
+        let api = path.folded();
+        let needs = Needs::of(&api, query);
         let wanted = if host == Host::Qyapi { Wanted::WecomToken } else { Wanted::AccessToken };
         let slot = registered.slot(wanted, &self.0.foundation.slots);
-        if let Some(open) = self.0.circuits.held_back(&slot.id, path.as_str(), now) {
-            return Ok(held_back(&open, now));
-        }
-        let answer = match Needs::of(path.as_str(), query) {
-            Needs::AccessToken => self.with_token(attempt, query, body, slot).await,
-            needs => {
-                let query = with_account(needs, query, registered);
-                self.try_once(&attempt, &query, body).await.map(|(answer, _)| answer)
+        let made = Made { key: &registered.app.key, host, api: &api, needs, slot };
+        let (method, outcome) = (attempt.method.clone(), self.answered(attempt, &made, query, body, registered).await);
+        match outcome {
+            Outcome::HeldBack(open, now) => Ok(outcome::held_back(&open, now)),
+            Outcome::Answered(answer, shown) => {
+                self.note(&made, &method, Some(&answer));
+                Ok(outcome::response(answer, &method, Some(&shown)))
             }
-        };
-        self.note(registered, host, slot, path, answer.as_ref());
-        answer.map(into_response)
+            Outcome::Failed(error) => {
+                if matches!(error, PassError::NoAnswer(..)) {
+                    self.note(&made, &method, None);
+                }
+                Err(error)
+            }
+        }
     }
 
-    /// With the account's token; once more with another, if WeChat calls it dead.
+    async fn answered(
+        &self,
+        attempt: Attempt<'_>,
+        made: &Made<'_>,
+        query: &str,
+        body: RequestBody,
+        registered: &Registered,
+    ) -> Outcome {
+        let now = self.0.foundation.clock.now();
+        if made.needs != Needs::AccessToken {
+            let query = with_account(made.needs, query, registered);
+            let answer = self.try_once(&attempt, &query, body).await;
+            let secret = registered.app.secrets.secret.clone();
+            return answer.map_or_else(Outcome::Failed, |(answer, _)| Outcome::Answered(answer, secret));
+        }
+        if let Some(open) = self.0.circuits.held_back(&made.slot.id, made.api, now) {
+            return Outcome::HeldBack(open, now);
+        }
+        let answer = self.with_token(attempt, made, query, body).await;
+        answer.map_or_else(Outcome::Failed, |(answer, token)| Outcome::Answered(answer, token))
+    }
+
+    /// With the account's token; once more with another, if WeChat calls it dead. Gives the token that was sent last.
     async fn with_token(
         &self,
         attempt: Attempt<'_>,
+        made: &Made<'_>,
         query: &str,
         body: RequestBody,
-        slot: &Arc<Slot>,
-    ) -> Result<Answer, PassError> {
-        let current = self.current(slot).await?;
+    ) -> Result<(Answer, SecretString), PassError> {
+        let current = self.current(made.slot).await?;
         let (answer, again) = self.try_once(&attempt, &query::with_token(query, &current.value), body).await?;
-        let is_dead = answer.error.as_ref().is_some_and(|error| error.errcode.class() == ErrorClass::TokenDead);
         let now = self.0.foundation.clock.now();
-        if !is_dead || !self.0.unhealed.may_help(&slot.id, attempt.path, now) {
-            return Ok(answer);
+        if !answer.tells_dead_token() || !self.0.unhealed.may_help(&made.slot.id, made.api, now) {
+            return Ok((answer, current.value.clone()));
         }
-        let healed = self.0.credentials.healed(slot, current.value.clone()).await?;
-        let Some(body) = again else { return Ok(not_repeated(answer)) };
-        let (answer, _) = self.try_once(&attempt, &query::with_token(query, &healed.value), body).await?;
-        match &answer.error {
-            Some(error) if error.errcode.class() == ErrorClass::TokenDead => {
-                tracing::warn!(
-                    credential = %slot.id,
-                    api = attempt.path,
-                    errcode = error.errcode.0,
-                    "WeChat refuses a new access_token as well; this API is passed on unhealed for a while"
-                );
-                self.0.unhealed.did_not_help(&slot.id, attempt.path, now);
-            }
-            _ => self.0.unhealed.helped(&slot.id, attempt.path),
+        let dead = current.value.clone();
+        let other = if self.0.unhealed.may_force(&made.slot.id, now) {
+            self.0.credentials.healed(made.slot, dead.clone()).await?
+        } else {
+            self.0.credentials.newest(made.slot, dead.clone()).await?
+        };
+        if same(&other.value, &dead) {
+            self.0.unhealed.did_not_help(&made.slot.id, made.api, now);
+            return Ok((answer, dead));
         }
-        Ok(answer)
+        let Some(body) = again else { return Ok((outcome::not_repeated(answer), dead)) };
+        let (answer, _) = self.try_once(&attempt, &query::with_token(query, &other.value), body).await?;
+        if answer.tells_dead_token() {
+            tracing::warn!(
+                credential = %made.slot.id,
+                api = made.api,
+                errcode = answer.error.as_ref().map(|error| error.errcode.0),
+                "WeChat refuses a new access_token as well; this API is passed on unhealed for a while"
+            );
+            self.0.unhealed.did_not_help(&made.slot.id, made.api, now);
+        } else {
+            self.0.unhealed.helped(&made.slot.id, made.api);
+        }
+        Ok((answer, other.value.clone()))
     }
 
     async fn current(&self, slot: &Arc<Slot>) -> Result<Arc<Current>, CredentialError> {
@@ -246,65 +297,46 @@ impl Passthrough {
         body: RequestBody,
     ) -> Result<(Answer, Option<RequestBody>), PassError> {
         let (sent, again) = body.send();
-        let outcome = self.exchange(attempt, query, sent).await;
-        // A connection that WeChat closed in the moment it was used again: what changes nothing may be asked twice.
-        if let (Err(Unanswered::Upstream(UpstreamError::Broken { .. })), true) = (&outcome, attempt.method.is_safe())
-            && let Some(body) = again
-        {
-            let (sent, again) = body.send();
-            return Ok((self.exchange(attempt, query, sent).await.map_err(|error| unanswered(error, attempt))?, again));
-        }
-        Ok((outcome.map_err(|error| unanswered(error, attempt))?, again))
-    }
-
-    async fn exchange(
-        &self,
-        attempt: &Attempt<'_>,
-        query: &SecretString,
-        body: SentBody,
-    ) -> Result<Answer, Unanswered> {
-        let mut request = Request::new(body);
-        *request.method_mut() = attempt.method.clone();
-        *request.uri_mut() = target(attempt, query).map_err(Unanswered::Address)?;
-        request.headers_mut().clone_from(&attempt.headers);
-        request.headers_mut().insert(HOST, attempt.host.host_header.clone());
-        let (parts, received) = attempt.host.send(request).await?;
-        Answer::read(parts, received).await.map_err(Unanswered::Upstream)
+        let answer = exchange(attempt, query, sent).await.map_err(unanswered)?;
+        Ok((answer, again))
     }
 
     /// Counts the call, and remembers what it told of the account's quotas.
-    fn note(
-        &self,
-        registered: &Registered,
-        host: Host,
-        slot: &Slot,
-        path: &ApiPath,
-        answer: Result<&Answer, &PassError>,
-    ) {
-        let key = registered.app.key.as_str();
-        let error = answer.ok().and_then(|answer| answer.error.as_ref());
+    fn note(&self, made: &Made<'_>, method: &Method, answer: Option<&Answer>) {
+        let error = answer.and_then(|answer| answer.error.as_ref());
         let refusal = error.map(|error| error.errcode);
-        match host {
-            Host::Api => self.0.usage.count(key, path.as_str(), refusal),
-            Host::Qyapi => self.0.usage.count(key, &format!("/qyapi{path}"), refusal),
+        match made.host {
+            Host::Api => self.0.usage.count(made.key, made.api, refusal),
+            Host::Qyapi => self.0.usage.count(made.key, &format!("/qyapi{}", made.api), refusal),
         }
-        let Ok(answer) = answer else { return };
+        let (Some(answer), account) = (answer, &made.slot.id) else { return };
         match error {
-            Some(error) => {
+            Some(error) if made.needs == Needs::AccessToken => {
                 let body = answer.body.bytes().unwrap_or_default();
                 let refusal = Refusal { error, body, content_type: answer.content_type().cloned() };
                 let now = self.0.foundation.clock.now();
-                self.0.circuits.refused((&slot.id, host, path.as_str()), refusal, now);
+                self.0.circuits.refused((account, made.host, made.api), refusal, now);
             }
-            None => {
-                self.0.circuits.taken(&slot.id, path.as_str());
-                if path.as_str().starts_with("/cgi-bin/clear_quota") || path.as_str() == "/cgi-bin/openapi/quota/clear"
-                {
-                    self.0.circuits.cleared(&slot.id);
+            None if answer.parts.status.is_success() && *method != Method::HEAD => {
+                self.0.circuits.taken(account, made.api);
+                let clears = ["/cgi-bin/clear_quota", "/cgi-bin/clear_quota/v2", "/cgi-bin/openapi/quota/clear"];
+                if *method == Method::POST && clears.contains(&made.api) {
+                    self.0.circuits.cleared(account);
                 }
             }
+            _ => {}
         }
     }
+}
+
+async fn exchange(attempt: &Attempt<'_>, query: &SecretString, body: SentBody) -> Result<Answer, Unanswered> {
+    let mut request = Request::new(body);
+    *request.method_mut() = attempt.method.clone();
+    *request.uri_mut() = target(attempt, query).map_err(Unanswered::Address)?;
+    request.headers_mut().clone_from(&attempt.headers);
+    request.headers_mut().insert(HOST, attempt.host.host_header.clone());
+    let (parts, received) = attempt.host.send(request).await?;
+    Answer::read(parts, received).await.map_err(Unanswered::Upstream)
 }
 
 fn target(attempt: &Attempt<'_>, query: &SecretString) -> Result<Uri, InvalidUri> {
@@ -335,52 +367,12 @@ fn with_account(needs: Needs, query: &str, registered: &Registered) -> SecretStr
     }
 }
 
-fn unanswered(error: Unanswered, attempt: &Attempt<'_>) -> PassError {
+fn unanswered(error: Unanswered) -> PassError {
     match error {
         Unanswered::Caller => PassError::Caller(CallerBroke),
         Unanswered::Address(error) => PassError::Address(error),
-        Unanswered::Upstream(error) => {
-            let is_known = attempt.method.is_safe() || matches!(error, UpstreamError::Connect { .. });
-            let advice = if is_known { "try again" } else { "whether WeChat did what was asked is not known" };
-            PassError::NoAnswer(error, advice)
-        }
+        Unanswered::Upstream(error @ UpstreamError::Connect { .. }) => PassError::NoAnswer(error, "try again"),
+        // Not even a GET is sent again: some of WeChat's change something, or use up a code.
+        Unanswered::Upstream(error) => PassError::NoAnswer(error, "whether WeChat did what was asked is not known"),
     }
-}
-
-fn into_response(answer: Answer) -> Response<AnswerBody> {
-    let mut response = Response::new(answer.body);
-    if let Some(error) = answer.error {
-        response.extensions_mut().insert(Refused(error.errcode));
-    }
-    *response.status_mut() = answer.parts.status;
-    *response.headers_mut() = headers::to_caller(answer.parts.headers);
-    response
-}
-
-/// WeChat's words of an earlier call.
-fn held_back(open: &Open, now: Timestamp) -> Response<AnswerBody> {
-    let mut response = Response::new(AnswerBody::whole(open.body.clone()));
-    *response.status_mut() = StatusCode::OK;
-    let headers = response.headers_mut();
-    if let Some(content_type) = &open.content_type {
-        headers.insert(CONTENT_TYPE, content_type.clone());
-    }
-    headers.insert(RETRY_AFTER, HeaderValue::from(open.until.since(now).as_secs().max(1)));
-    headers.insert(DONE_HERE, HeaderValue::from_static("held-back"));
-    response
-}
-
-/// WeChat's refusal of a request that was not kept, which says so.
-fn not_repeated(mut answer: Answer) -> Answer {
-    let Some(error) = &answer.error else { return answer };
-    let errmsg = format!(
-        "{} (wechat-proxy has replaced the access_token, but did not repeat this request, because its body is larger than {} KiB: \
-         send it again)",
-        error.errmsg,
-        MOST_KEPT / 1024
-    );
-    let body = serde_json::json!({"errcode": error.errcode, "errmsg": errmsg}).to_string();
-    answer.body = AnswerBody::whole(body.into());
-    answer.parts.headers.insert(DONE_HERE, HeaderValue::from_static("not-repeated"));
-    answer
 }

@@ -19,7 +19,7 @@ pub enum Needs {
 }
 
 impl Needs {
-    /// What a call to this path with this query needs.
+    /// What a call to this path, in lower case, with this query needs.
     ///
     /// Sources: "Web page authorization" and "Mini program login" (`/sns/…`, whose access_token is a visitor's),
     /// `clear_quota/v2`, and the pages of third-party platforms, whose tokens have names of their own.

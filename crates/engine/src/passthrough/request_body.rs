@@ -8,20 +8,25 @@ use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
-use super::progress::{Progress, STALL};
+use super::progress::Progress;
 
 /// The largest body that is kept, in bytes. Larger ones stream, and are not repeated.
 pub const MOST_KEPT: usize = 1024 * 1024;
 
 /// All that is kept at once, in KiB. When it is used up, small bodies stream as well.
 const ALL_KEPT_KIB: usize = 64 * 1024;
+
+/// How long a small body may take to arrive; one that is slower streams.
+const MOST_COLLECTING: Duration = Duration::from_secs(5);
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -80,23 +85,24 @@ impl RequestBody {
         if body.is_end_stream() {
             return Ok(Self::empty());
         }
-        let expected = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
-        let room = match expected.unwrap_or(MOST_KEPT) {
-            length if length > MOST_KEPT => None,
-            length => keeping.room(length),
-        };
-        if room.is_none() {
+        let expected = body.size_hint().lower();
+        if expected > MOST_KEPT as u64 {
             return Ok(Self::streaming(Bytes::new(), body));
         }
-        let mut whole = BytesMut::with_capacity(expected.unwrap_or(0));
-        while let Some(frame) = tokio::time::timeout(STALL, body.frame()).await.map_err(|_| CallerBroke)? {
+        let mut whole = BytesMut::new();
+        let mut room = keeping.room(0);
+        let end = Instant::now() + MOST_COLLECTING;
+        // Room is taken for what has come, not for what is announced: who announces much and sends nothing takes none.
+        while let Ok(frame) = tokio::time::timeout_at(end, body.frame()).await {
+            let Some(frame) = frame else { return Ok(Self(Taken::Whole(whole.freeze(), room))) };
             let Ok(chunk) = frame.map_err(|_| CallerBroke)?.into_data() else { continue };
             whole.extend_from_slice(&chunk);
-            if whole.len() > MOST_KEPT {
-                return Ok(Self::streaming(whole.freeze(), body));
+            match (&mut room, keeping.room(chunk.len())) {
+                (Some(room), Some(more)) if whole.len() <= MOST_KEPT => room.merge(more),
+                _ => break,
             }
         }
-        Ok(Self(Taken::Whole(whole.freeze(), room)))
+        Ok(Self::streaming(whole.freeze(), body))
     }
 
     fn streaming<B>(first: Bytes, body: B) -> Self

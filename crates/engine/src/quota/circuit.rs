@@ -18,8 +18,10 @@ use wechat::calls::Host;
 use super::limit;
 use crate::slot::SlotId;
 
-/// How often one call is let through to see whether the quota is there again.
-const LOOK_EVERY: Duration = Duration::from_secs(600);
+/// When one call is let through to see whether the quota is there again: soon at first, because some APIs say "day" and mean a
+/// minute (`getwxacodeunlimit` answers 45009 for 5,000 calls a minute); then after twice the time, up to the second.
+const FIRST_LOOK: Duration = Duration::from_secs(60);
+const LOOK_AT_MOST: Duration = Duration::from_secs(600);
 
 /// So many are open at most; when there are more, all are closed.
 const MOST: usize = 10_000;
@@ -39,7 +41,9 @@ pub struct Open {
     pub body: Bytes,
     /// And its type.
     pub content_type: Option<HeaderValue>,
-    /// When one call may look (Unix milliseconds).
+    /// How long after the refusal one call may look.
+    look_after: Duration,
+    /// When it may (Unix milliseconds).
     next_look: AtomicI64,
 }
 
@@ -61,7 +65,8 @@ impl Circuits {
             return None;
         }
         let look = open.next_look.load(Ordering::Relaxed);
-        let next = (now + LOOK_EVERY).as_millis();
+        // Until then the one that looks has its answer, which counts anew.
+        let next = (now + FIRST_LOOK).as_millis();
         let may_look = look <= now.as_millis();
         let looks =
             may_look && open.next_look.compare_exchange(look, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
@@ -76,6 +81,8 @@ impl Circuits {
         if circuits.len() >= MOST {
             circuits.clear();
         }
+        let name = name(account, api);
+        let look_after = circuits.get(&name).map_or(FIRST_LOOK, |open| (2 * open.look_after).min(LOOK_AT_MOST));
         let open = Open {
             account: account_name(account),
             api: api.to_owned(),
@@ -83,9 +90,10 @@ impl Circuits {
             until,
             body: refusal.body,
             content_type: refusal.content_type,
-            next_look: AtomicI64::new((now + LOOK_EVERY).as_millis()),
+            look_after,
+            next_look: AtomicI64::new((now + look_after).as_millis()),
         };
-        if circuits.insert(name(account, api), Arc::new(open)).is_none() {
+        if circuits.insert(name, Arc::new(open)).is_none() {
             tracing::warn!(
                 account = account_name(account),
                 api,
@@ -165,7 +173,7 @@ mod tests {
         assert!(circuits.held_back(&account(), API, NOW).is_some());
         assert!(circuits.held_back(&SlotId::parse("token:wx1").unwrap(), API, NOW).is_some(), "the same account");
         assert!(circuits.held_back(&account(), "/cgi-bin/user/get", NOW).is_none());
-        let later = NOW + LOOK_EVERY;
+        let later = NOW + FIRST_LOOK;
         assert!(circuits.held_back(&account(), API, later).is_none(), "one looks");
         assert!(circuits.held_back(&account(), API, later).is_some(), "the others wait");
         circuits.taken(&account(), API);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use papaya::HashMap;
 use prometheus_client::metrics::counter::Counter;
 use serde::Serialize;
-use store::{ApiUse, Store, StoreError, Timestamp};
+use store::{ApiUse, MAX_API_BYTES, Store, StoreError, Timestamp};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use wechat::Errcode;
@@ -47,6 +47,8 @@ type Apis = HashMap<String, Arc<Count>>;
 /// The calls of one registration to one API.
 #[derive(Debug, Default)]
 pub struct Count {
+    /// The API, as it is counted.
+    api: String,
     calls: Counter,
     refused: Counter,
     saved_calls: AtomicU64,
@@ -62,7 +64,7 @@ pub struct UsageLine {
     pub key: String,
     /// The API's path.
     pub api: String,
-    /// Calls that WeChat answered or was sent.
+    /// Calls that were sent to WeChat.
     pub calls: u64,
     /// Those that it answered with an errcode.
     pub refused: u64,
@@ -86,19 +88,20 @@ impl Usage {
         let count = match apis.get(api) {
             Some(count) => count,
             None => {
-                let api = if apis.len() < MOST_APIS { api } else { OTHERS };
+                let has_room = apis.len() < MOST_APIS && api.len() <= MAX_API_BYTES;
+                let api = if has_room { api } else { OTHERS };
                 apis.get_or_insert_with(api.to_owned(), || Arc::new(self.new_count(key, api)))
             }
         };
         count.calls.inc();
         if let Some(errcode) = refusal {
             count.refused.inc();
-            self.metrics.api_refusal(key, api, errcode.0);
+            self.metrics.api_refusal(key, &count.api, errcode.0);
         }
     }
 
     fn new_count(&self, key: &str, api: &str) -> Count {
-        Count { calls: self.metrics.api_calls(key, api), ..Count::default() }
+        Count { api: api.to_owned(), calls: self.metrics.api_calls(key, api), ..Count::default() }
     }
 
     /// Writes down what was counted since the last time.

@@ -70,6 +70,17 @@ async fn in_public_only_the_teams_servers_may_log_users_in() {
 }
 
 #[tokio::test]
+async fn the_session_key_has_no_side_door() {
+    let (wechat, server, _database, api_key) = scene(SESSION_KEY).await;
+    for path in ["/sns/jscode2session", "/sns/JSCode2Session", "/sns/./jscode2session"] {
+        server.get(&format!("/app/mini{path}?js_code=C")).await.is_refusal(401, -10010);
+    }
+    assert_eq!(wechat.calls(SESSION), 0);
+    let shown = server.bearer(&api_key).get("/app/mini/sns/jscode2session?js_code=C").await;
+    assert_eq!(shown.json()["session_key"], SESSION_KEY);
+}
+
+#[tokio::test]
 async fn what_wechat_refuses_is_told_in_its_words() {
     let (wechat, server, _database, _) = scene(SESSION_KEY).await;
     for errcode in [40029, 40163, 40226, 45011] {

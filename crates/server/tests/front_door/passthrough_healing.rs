@@ -74,6 +74,24 @@ async fn an_api_that_no_new_token_helps_does_not_use_up_the_accounts_refreshes()
     assert_eq!(wechat.calls(STABLE), 3);
 }
 
+/// By the sandbox, which counts forced refreshes as WeChat does: 20 a day.
+#[tokio::test]
+async fn made_up_paths_that_refuse_every_token_do_not_use_up_the_days_forced_refreshes() {
+    let playground = Playground::start().await;
+    let account = playground.official();
+    let (server, _database) = local(&playground.url).await;
+    server.register(&of(&account, "test")).await;
+    for number in 0..40 {
+        let path = format!("/cgi-bin/bad/{number}");
+        playground.control("/sandbox/faults", &json!({"path": path, "errcode": 40001, "times": 2})).await;
+        assert_eq!(server.get(&format!("/app/test{path}")).await.errcode(), 40001);
+    }
+    assert!(playground.forced_refreshes(&account.appid).await <= 1);
+    // A token that really is dead is healed all the same.
+    playground.control("/sandbox/tokens/kill", &json!({"appid": account.appid})).await;
+    assert_eq!(server.get("/app/test/cgi-bin/getcallbackip").await.errcode(), 0);
+}
+
 #[tokio::test]
 async fn a_body_that_is_too_large_to_keep_is_not_repeated_and_the_answer_says_so() {
     let wechat = FakeWechat::start().await;

@@ -26,8 +26,8 @@ use crate::harness::within;
 const MIB: usize = 1024 * 1024;
 const LARGE: usize = 100 * MIB;
 const PIECE: usize = 64 * 1024;
-/// What 100 MiB may add to the memory of the proxy.
-const ROOM: usize = 16 * MIB;
+/// What 400 MiB, four times [`LARGE`], may add to the memory of the proxy: buffers, and what the allocator keeps of them.
+const ROOM: usize = 32 * MIB;
 
 /// A WeChat that takes and gives large bodies, and tells what it took.
 struct MediaWechat {

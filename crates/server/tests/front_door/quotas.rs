@@ -9,7 +9,7 @@ use crate::harness::caller::Caller;
 use crate::harness::databases::Database;
 use crate::harness::fake_wechat::{FakeWechat, Reply};
 use crate::harness::playground::{Playground, of};
-use crate::harness::server::{ADMIN, Flags, Running, TurnedClock, local, public};
+use crate::harness::server::{ADMIN, Flags, Running, SECRET, TurnedClock, local, public};
 
 const INFO: &str = "/cgi-bin/user/info";
 const OTHER: &str = "/cgi-bin/user/get";
@@ -147,6 +147,53 @@ async fn paths_that_are_made_up_do_not_grow_what_is_kept() {
     let lines = usage["usage"].as_array().unwrap();
     assert_eq!(lines.len(), 301);
     assert!(lines.iter().any(|line| line["api"] == "others" && line["calls"] == 20), "{usage}");
+}
+
+#[tokio::test]
+async fn a_path_that_is_too_long_for_the_table_takes_nothing_from_the_others() {
+    let wechat = FakeWechat::start().await;
+    wechat.always(INFO, fine());
+    let (server, _database) = local(&wechat.url).await;
+    server.register_cold("test", &[]).await;
+    // As long as a path may be; WeCom's are counted with `/qyapi` before them.
+    server.register(&[("key", "corp"), ("appid", "ww1"), ("secret", SECRET), ("check", "false")]).await;
+    let token = server.get(&format!("/cgi-bin/gettoken?corpid=ww1&corpsecret={SECRET}")).await.token();
+    let long = format!("/{}/{}", "a".repeat(255), "b".repeat(255));
+    assert_eq!(server.get(&format!("{long}?access_token={token}")).await.status, 200);
+    call(&server, INFO).await;
+    let usage = server.get("/admin/usage").await.json();
+    assert_eq!(usage["usage"].as_array().unwrap().len(), 2, "{usage}");
+    for number in 0..320 {
+        let path = format!("/refused/up{number}");
+        wechat.next(&path, Reply::errcode(48001, "api unauthorized"));
+        call(&server, &path).await;
+    }
+    let series = server.get("/metrics").await.text().matches("wechat_proxy_api_refusals_total{").count();
+    assert!(series <= 301, "{series}");
+}
+
+/// A code that one user brought too often, or another account's token, says nothing about this account's quota.
+#[tokio::test]
+async fn only_the_accounts_own_calls_tell_of_its_quotas() {
+    let wechat = FakeWechat::start().await;
+    let (server, _database) = local(&wechat.url).await;
+    let api_key = server.register_cold("test", &[]).await;
+    let team = server.bearer(&api_key);
+    for path in ["/sns/jscode2session?js_code=C", "/cgi-bin/user/info?component_access_token=x"] {
+        let name = path.split('?').next().unwrap();
+        for _ in 0..2 {
+            wechat.next(name, used_up(45011));
+            assert_eq!(team.get(&format!("/app/test{path}")).await.errcode(), 45011);
+        }
+        assert_eq!(wechat.calls(name), 2);
+    }
+    wechat.next(OTHER, used_up(45009));
+    assert_eq!(call(&server, OTHER).await["errcode"], 45009);
+    assert_eq!(call(&server, "/cgi-bin/User/Get").await["errcode"], 45009, "in any case");
+    // None of these has cleared anything.
+    server.send(http::Method::HEAD, "/app/test/cgi-bin/clear_quota", None, Vec::new()).await;
+    server.get("/app/test/cgi-bin/clear_quotaXYZ").await;
+    assert_eq!((call(&server, OTHER).await["errcode"].clone(), wechat.calls(OTHER)), (json!(45009), 1));
 }
 
 #[tokio::test]

@@ -56,6 +56,24 @@ async fn a_visitors_own_token_is_wechats_to_judge() {
 }
 
 #[tokio::test]
+async fn nothing_that_is_not_a_visitors_goes_on_without_a_known_caller() {
+    let wechat = FakeWechat::start().await;
+    let (server, _database) = local(&wechat.url).await;
+    let api_key = server.register_cold("test", &[]).await;
+    let held = token(&server, &api_key).await;
+    let before = wechat.all_calls();
+    assert_eq!(server.post_json("/sns/whatever/anything", &json!({"a": 1})).await.errcode(), 41001);
+    assert_eq!(server.get("/sns/whatever/anything").await.errcode(), 41001);
+    assert_eq!(server.post_json(&format!("{PROFILE}?access_token=WEB&openid=o"), &json!({})).await.errcode(), 41001);
+    assert_eq!(server.get(&format!("{PROFILE}?access_token={held}&openid=o")).await.errcode(), 40001);
+    assert_eq!(server.get("/sns/JSCODE2session?appid=wx1&secret=s&js_code=C").await.errcode(), 40013);
+    assert_eq!(wechat.all_calls(), before, "nothing went on");
+    let any_case = server.get(&format!("/sns/JSCODE2session?appid={APPID}&secret={api_key}&js_code=C")).await;
+    assert_eq!(any_case.status, 200);
+    assert_eq!(wechat.arrived("/sns/JSCODE2session")[0].parameter("secret"), SECRET);
+}
+
+#[tokio::test]
 async fn a_consumer_may_what_its_registration_may() {
     let wechat = FakeWechat::start().await;
     wechat.always(INFO, Reply::Json(json!({"subscribe": 1})));

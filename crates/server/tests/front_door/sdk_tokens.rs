@@ -193,6 +193,22 @@ async fn it_ends_with_the_secret_that_it_was_got_with() {
 }
 
 #[tokio::test]
+async fn what_was_given_for_a_registration_that_is_gone_is_none_of_its_successors() {
+    let (_wechat, server, _database, _) = scene().await;
+    let old = classic(&server, SECRET).await.token();
+    let remove = async || server.send(Method::DELETE, "/admin/apps/test", None, Vec::new()).await;
+    assert_eq!(remove().await.status, 200);
+    server.register_cold("test", &[]).await;
+    assert_eq!(info(&server, &old).await.errcode(), 40001);
+    // A real one belongs to the account, whichever registration of it is there.
+    server.register_cold("second", &[]).await;
+    let real = server.token("second").await;
+    assert_eq!(info(&server, &real).await.json(), json!({"subscribe": 1}));
+    remove().await;
+    assert_eq!(info(&server, &real).await.json(), json!({"subscribe": 1}));
+}
+
+#[tokio::test]
 async fn a_real_token_is_taken_also_by_a_node_that_never_saw_it() {
     let (wechat, _database, [one, two], api_key) = two_nodes().await;
     let first = one.bearer(&api_key).token("test").await;

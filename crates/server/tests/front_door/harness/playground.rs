@@ -61,6 +61,12 @@ impl Playground {
         answer.json()["count"].as_u64().unwrap()
     }
 
+    /// How often the stable token of an account was forced today.
+    pub(crate) async fn forced_refreshes(&self, appid: &str) -> u64 {
+        let account = self.control.get(&format!("/sandbox/accounts/{appid}")).await.json();
+        account["forced_refreshes_today"].as_u64().unwrap_or_else(|| panic!("{account}"))
+    }
+
     /// What an API says to a token: 0 when it is good.
     pub(crate) async fn judges(&self, token: &str) -> i64 {
         self.control.get(&format!("/cgi-bin/getcallbackip?access_token={token}")).await.errcode()
