@@ -75,14 +75,14 @@ impl Answering {
         if let Some(way) = Way::of(&request) {
             let answer = Arc::clone(&self.direct).answer(way, prepared(request, peer));
             return future::Either::Right(Box::pin(async move {
-                Ok(answer.await.map(|body| Either::Right(Counted { body, _under_way: under_way })))
+                Ok(answer.await.map(|body| Either::Right(Counted { body, under_way })))
             }));
         }
         request.extensions_mut().insert(peer);
         let routed = self.router.clone().oneshot(request);
         future::Either::Right(Box::pin(async move {
             let response = routed.await?;
-            Ok(response.map(|body| Either::Right(Counted { body, _under_way: under_way })))
+            Ok(response.map(|body| Either::Right(Counted { body, under_way })))
         }))
     }
 }
@@ -103,7 +103,7 @@ fn measured_twice() -> Response<Full<Bytes>> {
 /// A body that keeps its request counted as under way until the last byte of the answer.
 struct Counted {
     body: axum::body::Body,
-    _under_way: UnderWay,
+    under_way: UnderWay,
 }
 
 impl Body for Counted {
@@ -114,7 +114,11 @@ impl Body for Counted {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(polled, Poll::Ready(Some(_))) {
+            self.under_way.sends_a_piece();
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,8 +1,8 @@
 //! Calls that surely go on to WeChat, ahead of the router: `/app/KEY/…` and, at the root, WeChat's best-known paths.
 //!
 //! The router, its layers and the span of a request cost as much as the call itself does here. What is not surely such a call is
-//! left to the router, which has the same handlers. What must stay true: the same guards are asked, the same is counted, and
-//! every answer has its request id.
+//! left to the router, which has the same handlers. What must stay true: the same guards are asked, the same is counted, every
+//! answer has its request id, and every wait inside has a limit of its own.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,7 +15,6 @@ use prometheus_client::metrics::counter::Counter;
 
 use crate::app_path::AppPath;
 use crate::request_id::{REQUEST_ID, RequestId};
-use crate::request_log::within_limit;
 use crate::{from_backends, from_sdks, passthrough};
 
 /// Which way a call came in.
@@ -45,13 +44,11 @@ impl DirectCalls {
     pub(crate) async fn answer(self: Arc<Self>, way: Way, request: Request<Body>) -> Response {
         let id = RequestId::of(request.headers());
         let method = request.method().clone();
-        let answering = async {
-            match way {
-                Way::App => from_backends::call(&self.engine, request).await,
-                Way::Root => from_sdks::call(&self.engine, request).await,
-            }
+        let answer = match way {
+            Way::App => from_backends::call(&self.engine, request).await,
+            Way::Root => from_sdks::call(&self.engine, request).await,
         };
-        let mut response = match within_limit(passthrough::LIMIT, answering).await {
+        let mut response = match answer {
             Ok(response) => response,
             // Only what goes wrong is told in the log, so only then the request needs a name there.
             Err(error) => tracing::info_span!("request", id = %id, %method, route = way.route())

@@ -2,7 +2,8 @@
 //! a reverse proxy in front may have taken one, we the other, and what one calls a body is the other's next request).
 //!
 //! hyper drops the length without a word and closes the connection afterwards, which is safe; but who sent it should hear why.
-//! So the heads of requests are looked at on their way in. What must stay true: no byte is changed or held back.
+//! So the heads of requests are looked at on their way in, but for those that a client sends before it has the answer to the one
+//! before. What must stay true: no byte is changed or held back.
 
 use std::io;
 use std::pin::Pin;

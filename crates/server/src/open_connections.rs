@@ -2,7 +2,7 @@
 //!
 //! One scan in a while looks at all connections, so that a request costs no timer: hyper's own `header_read_timeout`
 //! sets one for each request, a tenth of what a ready answer costs. What must stay true: a request that is under way is
-//! never cut off here, and a client that sends no whole request is.
+//! never cut off here, unless its client takes nothing of the answer; and a client that sends no whole request is.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -36,6 +36,10 @@ pub(crate) struct State {
     wish: AtomicU8,
     /// The head that arrived last tells two lengths of its body.
     measured_twice: AtomicBool,
+    /// Answers that are being sent, the pieces of them so far, and those that the last scan saw.
+    sending: AtomicU32,
+    pieces: AtomicU32,
+    pieces_seen: AtomicU32,
     task: AtomicWaker,
 }
 
@@ -45,13 +49,33 @@ const GO_ON: u8 = 0;
 const FINISH: u8 = 1;
 /// End now: nothing is under way.
 const END: u8 = 2;
+/// End now: the client takes nothing of what is being sent.
+const CUT: u8 = 3;
 
 /// A request under way, until this is dropped.
-pub(crate) struct UnderWay(Arc<State>);
+pub(crate) struct UnderWay {
+    state: Arc<State>,
+    /// A piece of its answer is sent, and more may follow.
+    is_sending: bool,
+}
+
+impl UnderWay {
+    /// The client took a piece of the answer.
+    pub(crate) fn sends_a_piece(&mut self) {
+        self.state.pieces.fetch_add(1, Ordering::Relaxed);
+        if !self.is_sending {
+            self.is_sending = true;
+            self.state.sending.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.state.under_way.fetch_sub(1, Ordering::Relaxed);
+        if self.is_sending {
+            self.state.sending.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -77,7 +101,7 @@ impl State {
     pub(crate) fn begin(self: &Arc<Self>) -> UnderWay {
         self.served();
         self.under_way.fetch_add(1, Ordering::Relaxed);
-        UnderWay(Arc::clone(self))
+        UnderWay { state: Arc::clone(self), is_sending: false }
     }
 
     /// Whether a request is under way.
@@ -102,13 +126,34 @@ impl State {
 
     /// Takes back the wish to end; a wish to finish that came meanwhile stays.
     fn go_on(&self) {
-        let _ = self.wish.compare_exchange(END, GO_ON, Ordering::AcqRel, Ordering::Acquire);
+        for wish in [END, CUT] {
+            let _ = self.wish.compare_exchange(wish, GO_ON, Ordering::AcqRel, Ordering::Acquire);
+        }
     }
 
     /// Asked by the connection itself: between the scan's wish and now a request may have arrived.
     fn has_nothing_new(&self) -> bool {
         let requests = self.requests.load(Ordering::Relaxed);
         requests == self.seen_by_scan.load(Ordering::Relaxed) && self.under_way.load(Ordering::Relaxed) == 0
+    }
+
+    /// Asked by the connection itself, too: a piece may have gone since the scan.
+    fn is_stuck(&self) -> bool {
+        let pieces = self.pieces.load(Ordering::Relaxed);
+        pieces == self.pieces_seen.load(Ordering::Relaxed) && self.sending.load(Ordering::Relaxed) > 0
+    }
+
+    /// What a scan asks of this connection.
+    fn scanned(&self) -> Option<u8> {
+        let wish = if self.is_idle() {
+            Some(END)
+        } else if self.is_stuck() {
+            Some(CUT)
+        } else {
+            None
+        };
+        self.pieces_seen.store(self.pieces.load(Ordering::Relaxed), Ordering::Relaxed);
+        wish
     }
 
     fn is_idle(&self) -> bool {
@@ -147,7 +192,11 @@ impl OpenConnections {
     }
 
     fn scan(&self) {
-        self.lock().values().filter(|state| state.is_idle()).for_each(|state| state.ask(END));
+        for state in self.lock().values() {
+            if let Some(wish) = state.scanned() {
+                state.ask(wish);
+            }
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<State>>> {
@@ -167,7 +216,8 @@ pub(crate) async fn drive(state: &State, connection: impl GracefulConnection) {
         }
         match state.wish.load(Ordering::Acquire) {
             END if state.has_nothing_new() => return Poll::Ready(()),
-            END => state.go_on(),
+            CUT if state.is_stuck() => return Poll::Ready(()),
+            END | CUT => state.go_on(),
             FINISH if !finishing => {
                 connection.as_mut().graceful_shutdown();
                 finishing = true;
@@ -222,6 +272,25 @@ mod tests {
         drop(request);
         connections.scan();
         assert_eq!(wish(&state), END);
+    }
+
+    #[test]
+    fn an_answer_of_which_the_client_takes_nothing_from_one_scan_to_the_next_is_cut_off() {
+        let connections = OpenConnections::default();
+        let (_, state) = connections.enter();
+        let mut request = state.begin();
+        (0..3).for_each(|_| connections.scan());
+        assert_eq!(wish(&state), GO_ON, "it is waited for, not sent");
+        request.sends_a_piece();
+        connections.scan();
+        request.sends_a_piece();
+        connections.scan();
+        assert_eq!(wish(&state), GO_ON, "slow, but it moves");
+        connections.scan();
+        assert_eq!(wish(&state), CUT);
+        assert!(state.is_stuck());
+        drop(request);
+        assert!(!state.is_stuck());
     }
 
     #[test]

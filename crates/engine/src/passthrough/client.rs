@@ -33,6 +33,9 @@ use crate::upstream::{CONNECT_TIMEOUT, Roots, UpstreamError, host_name, tls_conf
 /// moment of its end is lost.
 const IDLE: Duration = Duration::from_secs(20);
 
+/// How often in a row a body may move only a little within [`STALL`]: an hour, 100 MiB at 30 KB/s.
+const MOST_STALLS: u32 = 120;
+
 /// How many idle connections to one host are kept.
 const MOST_IDLE: usize = 512;
 
@@ -115,14 +118,15 @@ impl ApiHost {
     ) -> Result<http::Response<Incoming>, Unanswered> {
         let progress = request.body().progress();
         let mut exchange = std::pin::pin!(link.exchange(request));
-        loop {
+        for _ in 0..MOST_STALLS {
             match tokio::time::timeout(STALL, exchange.as_mut()).await {
                 Ok(answer) => return answer.map_err(|error| self.classify(&error)),
                 // A long body is still on its way.
                 Err(_) if progress.as_deref().is_some_and(Progress::has_moved) => {}
-                Err(_) => return Err(Unanswered::Upstream(self.timeout())),
+                Err(_) => break,
             }
         }
+        Err(Unanswered::Upstream(self.timeout()))
     }
 
     /// Nothing moved for too long.

@@ -6,7 +6,8 @@
 //! * `client`: the connections; `healing`: what no new token heals; `outcome`: what the caller gets.
 //!
 //! The server's edges have checked who calls, and found path and registration. What must stay true: a token that WeChat
-//! calls dead is replaced once for all who saw it, and a request is repeated only if it is known whole and WeChat refused it.
+//! calls dead is replaced once for all who saw it, and a request is repeated only if it is known whole and WeChat refused it for
+//! its token.
 
 mod answer;
 mod client;

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use memchr::memmem;
 use secrecy::{ExposeSecret, SecretString};
 use store::Timestamp;
 
@@ -68,7 +69,7 @@ fn find(bytes: &[u8], sent: &[u8]) -> Option<usize> {
     if sent.is_empty() || bytes.len() < sent.len() {
         return None;
     }
-    bytes.windows(sent.len()).position(|window| window == sent)
+    memmem::find(bytes, sent)
 }
 
 /// WeChat's words of an earlier call.

@@ -1,8 +1,6 @@
 //! The query of a call: the caller's parameters byte for byte, with what WeChat has to see put in the place of what the
 //! caller said of it.
 
-use std::fmt::Write;
-
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -20,8 +18,14 @@ pub(super) fn with(query: &str, put: &[(&str, &str)]) -> SecretString {
     let mut text = String::with_capacity(query.len() + room + 16);
     for (name, value) in put {
         separate(&mut text);
-        // A String takes everything.
-        let _ = write!(text, "{name}={}", utf8_percent_encode(value, VALUE));
+        text.push_str(name);
+        text.push('=');
+        // WeChat's tokens are made of what needs no encoding.
+        if value.bytes().all(is_unreserved) {
+            text.push_str(value);
+        } else {
+            text.extend(utf8_percent_encode(value, VALUE));
+        }
     }
     for pair in pairs(query).filter(|pair| !put.iter().any(|(name, _)| names(pair, name))) {
         separate(&mut text);
@@ -33,6 +37,10 @@ pub(super) fn with(query: &str, put: &[(&str, &str)]) -> SecretString {
 /// The query with the account's token.
 pub(super) fn with_token(query: &str, token: &SecretString) -> SecretString {
     with(query, &[("access_token", token.expose_secret())])
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 fn separate(text: &mut String) {

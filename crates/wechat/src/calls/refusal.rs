@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use memchr::{memchr, memmem};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
@@ -17,6 +18,10 @@ use crate::errcode::ApiError;
 pub fn read_errcode(body: &[u8]) -> Option<ApiError> {
     // Pictures and voices are the long answers, and they are no JSON.
     if body.trim_ascii_start().first() != Some(&b'{') {
+        return None;
+    }
+    // Most answers to a GET tell no errcode. (A name may be written with escapes.)
+    if memmem::find(body, b"errcode").is_none() && memchr(b'\\', body).is_none() {
         return None;
     }
     let Said { errcode, errmsg } = serde_json::from_slice(body).ok()?;
