@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, DATE};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -279,6 +281,19 @@ pub(crate) fn tls_config(
     let key = PrivateKeyDer::from_pem_slice(pem.expose_secret().as_bytes());
     let key = key.map_err(|_| rustls::Error::General("the key of the certificate cannot be read".to_owned()))?;
     config.with_client_auth_cert(chain, key)
+}
+
+/// What makes connections for hyper's own clients: HTTP/1.1, over TLS where the URL says so, with a limit on connecting.
+///
+/// # Errors
+/// When the TLS library cannot be set up.
+pub(crate) fn connector(roots: &Roots) -> Result<HttpsConnector<HttpConnector>, rustls::Error> {
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    http.set_nodelay(true);
+    let https = HttpsConnectorBuilder::new().with_tls_config(tls_config(roots, None)?).https_or_http().enable_http1();
+    Ok(https.wrap_connector(http))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that builds such clients, with limits on every wait")]

@@ -77,9 +77,14 @@ async fn admitted(engine: &Engine, head: &Parts) -> Result<(Arc<Registered>, Opt
     let rest = below.as_ref().map_or("", ApiPath::as_str);
     let now = engine.clock.now();
     let caller = Caller::of_head(head, client);
-    // Before the database is asked: a stranger costs nothing.
-    engine.guard.perhaps_team(&caller)?;
-    let registered = engine.directory.find(&path.key, now).await?;
+    let registered = match engine.directory.loaded(&path.key, now) {
+        Some(registered) => Some(registered),
+        None => {
+            // Before the database is asked: a stranger costs nothing.
+            engine.guard.perhaps_team(&caller)?;
+            engine.directory.find(&path.key, now).await?
+        }
+    };
     engine.guard.team(registered.as_deref(), rest, &caller, now)?;
     let registered = registered.ok_or_else(|| Error::UnknownKey(path.key.into_owned()))?;
     Ok((registered, below))

@@ -14,14 +14,14 @@ use http::uri::{Authority, Uri};
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use percent_encoding::percent_decode_str;
 
 use super::{NotTaken, Taken};
-use crate::upstream::{CONNECT_TIMEOUT, Roots, tls_config};
+use crate::upstream::{Roots, connector};
 
 /// The largest answer of a backend that is read, in bytes. Replies are far smaller.
 const MAX_ANSWER: usize = 256 * 1024;
@@ -40,15 +40,9 @@ impl HttpClient {
     /// # Errors
     /// When the TLS library cannot be set up.
     pub(super) fn new(roots: &Roots) -> Result<Self, rustls::Error> {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        http.set_nodelay(true);
-        let https =
-            HttpsConnectorBuilder::new().with_tls_config(tls_config(roots, None)?).https_or_http().enable_http1();
         let mut client = Client::builder(TokioExecutor::new());
         client.pool_idle_timeout(IDLE).pool_timer(TokioTimer::new());
-        Ok(Self(client.build(https.wrap_connector(http))))
+        Ok(Self(client.build(connector(roots)?)))
     }
 
     /// One request and its answer. The caller limits the time.

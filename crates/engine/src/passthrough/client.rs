@@ -18,7 +18,7 @@ use http::response::Parts;
 use http::{HeaderValue, Request, Uri};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -27,7 +27,7 @@ use url::Url;
 
 use super::progress::{Progress, STALL};
 use super::request_body::{CallerBroke, SentBody};
-use crate::upstream::{CONNECT_TIMEOUT, Roots, UpstreamError, host_name, tls_config};
+use crate::upstream::{CONNECT_TIMEOUT, Roots, UpstreamError, connector, host_name};
 
 /// How long an idle connection is kept: WeChat does not say how long it keeps them, and what is written into one in the
 /// moment of its end is lost.
@@ -47,8 +47,6 @@ const CONNECT_AND_TLS: Duration = Duration::from_secs(2 * CONNECT_TIMEOUT.as_sec
 pub(super) enum Unanswered {
     /// The caller's body ended before it was whole.
     Caller,
-    /// Path and query make no address.
-    Address(http::uri::InvalidUri),
     /// WeChat, or the way to it.
     Upstream(UpstreamError),
 }
@@ -83,12 +81,6 @@ impl ApiHost {
     /// # Errors
     /// When the TLS library cannot be set up.
     pub(super) fn new(base: &Url, roots: &Roots) -> Result<Arc<Self>, rustls::Error> {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        http.set_nodelay(true);
-        let https =
-            HttpsConnectorBuilder::new().with_tls_config(tls_config(roots, None)?).https_or_http().enable_http1();
         let address = base.as_str().parse().unwrap_or_default();
         let name = host_name(base);
         Ok(Arc::new(Self {
@@ -96,7 +88,7 @@ impl ApiHost {
             name,
             address,
             base_path: base.path().trim_end_matches('/').to_owned(),
-            connector: https.wrap_connector(http),
+            connector: connector(roots)?,
             idle: Mutex::default(),
         }))
     }

@@ -28,7 +28,7 @@ use http::header::HOST;
 use http::uri::InvalidUri;
 use http::{HeaderMap, Method, Request, Response, Uri};
 use hyper::body::Body;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use store::Timestamp;
 use tokio_util::sync::CancellationToken;
 use wechat::Errcode;
@@ -40,7 +40,7 @@ pub use self::answer::AnswerBody;
 use self::client::{ApiHost, Unanswered};
 use self::healing::Unhealed;
 pub use self::needs::Needs;
-use self::request_body::{CallerBroke, Keeping, RequestBody, SentBody};
+use self::request_body::{CallerBroke, Keeping, RequestBody};
 use crate::apps::{Registered, Wanted};
 use crate::credential_error::CredentialError;
 use crate::credentials::Credentials;
@@ -129,12 +129,18 @@ struct Made<'a> {
     slot: &'a Arc<Slot>,
 }
 
+/// What was sent of the account, which no caller gets to see.
+enum Sent {
+    Token(Arc<Current>),
+    Secret,
+}
+
 /// What became of a call.
 enum Outcome {
     /// It was not made: WeChat's words of an earlier one.
     HeldBack(Arc<Open>, Timestamp),
-    /// WeChat answered; and the secret that was sent.
-    Answered(Answer, SecretString),
+    /// WeChat answered; and what was sent.
+    Answered(Answer, Sent),
     /// It did not.
     Failed(PassError),
 }
@@ -194,7 +200,7 @@ impl Passthrough {
         let api_host = if host == Host::Qyapi { &self.0.qyapi } else { &self.0.api };
         let attempt = Attempt { host: api_host, method, path: path.as_str(), headers: headers::to_wechat(headers) };
         let Some(registered) = registered else {
-            let (answer, _) = self.try_once(&attempt, &query.into(), body).await?;
+            let (answer, _) = try_once(&attempt, (query, &[]), body).await?;
             return Ok(outcome::response(answer, &attempt.method, None));
         };
         let api = path.folded();
@@ -205,9 +211,13 @@ impl Passthrough {
         let (method, outcome) = (attempt.method.clone(), self.answered(attempt, &made, query, body, registered).await);
         match outcome {
             Outcome::HeldBack(open, now) => Ok(outcome::held_back(&open, now)),
-            Outcome::Answered(answer, shown) => {
+            Outcome::Answered(answer, sent) => {
                 self.note(&made, &method, Some(&answer));
-                Ok(outcome::response(answer, &method, Some(&shown)))
+                let sent = match &sent {
+                    Sent::Token(current) => &current.value,
+                    Sent::Secret => &registered.app.secrets.secret,
+                };
+                Ok(outcome::response(answer, &method, Some(sent)))
             }
             Outcome::Failed(error) => {
                 if matches!(error, PassError::NoAnswer(..)) {
@@ -228,16 +238,14 @@ impl Passthrough {
     ) -> Outcome {
         let now = self.0.foundation.clock.now();
         if made.needs != Needs::AccessToken {
-            let query = with_account(made.needs, query, registered);
-            let answer = self.try_once(&attempt, &query, body).await;
-            let secret = registered.app.secrets.secret.clone();
-            return answer.map_or_else(Outcome::Failed, |(answer, _)| Outcome::Answered(answer, secret));
+            let answer = try_once(&attempt, (query, &account(made.needs, registered)), body).await;
+            return answer.map_or_else(Outcome::Failed, |(answer, _)| Outcome::Answered(answer, Sent::Secret));
         }
         if let Some(open) = self.0.circuits.held_back(&made.slot.id, made.api, now) {
             return Outcome::HeldBack(open, now);
         }
         let answer = self.with_token(attempt, made, query, body).await;
-        answer.map_or_else(Outcome::Failed, |(answer, token)| Outcome::Answered(answer, token))
+        answer.map_or_else(Outcome::Failed, |(answer, token)| Outcome::Answered(answer, Sent::Token(token)))
     }
 
     /// With the account's token; once more with another, if WeChat calls it dead. Gives the token that was sent last.
@@ -247,12 +255,15 @@ impl Passthrough {
         made: &Made<'_>,
         query: &str,
         body: RequestBody,
-    ) -> Result<(Answer, SecretString), PassError> {
+    ) -> Result<(Answer, Arc<Current>), PassError> {
         let current = self.current(made.slot).await?;
-        let (answer, again) = self.try_once(&attempt, &query::with_token(query, &current.value), body).await?;
+        let (answer, again) = try_once(&attempt, (query, &[access_token(&current)]), body).await?;
+        if !answer.tells_dead_token() {
+            return Ok((answer, current));
+        }
         let now = self.0.foundation.clock.now();
-        if !answer.tells_dead_token() || !self.0.unhealed.may_help(&made.slot.id, made.api, now) {
-            return Ok((answer, current.value.clone()));
+        if !self.0.unhealed.may_help(&made.slot.id, made.api, now) {
+            return Ok((answer, current));
         }
         let dead = current.value.clone();
         let other = if self.0.unhealed.may_force(&made.slot.id, now) {
@@ -262,10 +273,10 @@ impl Passthrough {
         };
         if same(&other.value, &dead) {
             self.0.unhealed.did_not_help(&made.slot.id, made.api, now);
-            return Ok((answer, dead));
+            return Ok((answer, current));
         }
-        let Some(body) = again else { return Ok((outcome::not_repeated(answer), dead)) };
-        let (answer, _) = self.try_once(&attempt, &query::with_token(query, &other.value), body).await?;
+        let Some(body) = again else { return Ok((outcome::not_repeated(answer), current)) };
+        let (answer, _) = try_once(&attempt, (query, &[access_token(&other)]), body).await?;
         if answer.tells_dead_token() {
             tracing::warn!(
                 credential = %made.slot.id,
@@ -277,7 +288,7 @@ impl Passthrough {
         } else {
             self.0.unhealed.helped(&made.slot.id, made.api);
         }
-        Ok((answer, other.value.clone()))
+        Ok((answer, other))
     }
 
     async fn current(&self, slot: &Arc<Slot>) -> Result<Arc<Current>, CredentialError> {
@@ -288,18 +299,6 @@ impl Passthrough {
             }
             None => self.0.credentials.valid(slot).await,
         }
-    }
-
-    /// Sends it and reads the answer; gives the body back if it can be sent once more.
-    async fn try_once(
-        &self,
-        attempt: &Attempt<'_>,
-        query: &SecretString,
-        body: RequestBody,
-    ) -> Result<(Answer, Option<RequestBody>), PassError> {
-        let (sent, again) = body.send();
-        let answer = exchange(attempt, query, sent).await.map_err(unanswered)?;
-        Ok((answer, again))
     }
 
     /// Counts the call, and remembers what it told of the account's quotas.
@@ -330,48 +329,55 @@ impl Passthrough {
     }
 }
 
-async fn exchange(attempt: &Attempt<'_>, query: &SecretString, body: SentBody) -> Result<Answer, Unanswered> {
-    let mut request = Request::new(body);
-    *request.method_mut() = attempt.method.clone();
-    *request.uri_mut() = target(attempt, query).map_err(Unanswered::Address)?;
-    request.headers_mut().clone_from(&attempt.headers);
-    request.headers_mut().insert(HOST, attempt.host.host_header.clone());
-    let (parts, received) = attempt.host.send(request).await?;
-    Answer::read(parts, received).await.map_err(Unanswered::Upstream)
+fn access_token(current: &Current) -> (&'static str, &str) {
+    ("access_token", current.value.expose_secret())
 }
 
-fn target(attempt: &Attempt<'_>, query: &SecretString) -> Result<Uri, InvalidUri> {
-    let (base, query) = (&attempt.host.base_path, query.expose_secret());
-    let mut text = String::with_capacity(base.len() + attempt.path.len() + query.len() + 1);
+/// Sends it with these parameters in its query and reads the answer; gives the body back if it can be sent once more.
+async fn try_once(
+    attempt: &Attempt<'_>,
+    (query, put): (&str, &[(&str, &str)]),
+    body: RequestBody,
+) -> Result<(Answer, Option<RequestBody>), PassError> {
+    let (sent, again) = body.send();
+    let mut request = Request::new(sent);
+    *request.method_mut() = attempt.method.clone();
+    *request.uri_mut() = target(attempt, query, put).map_err(PassError::Address)?;
+    request.headers_mut().clone_from(&attempt.headers);
+    request.headers_mut().insert(HOST, attempt.host.host_header.clone());
+    let (parts, received) = attempt.host.send(request).await.map_err(unanswered)?;
+    let answer = Answer::read(parts, received).await;
+    Ok((answer.map_err(|error| unanswered(Unanswered::Upstream(error)))?, again))
+}
+
+/// The request's target: what stands before the path, the path, and the query with these parameters.
+fn target(attempt: &Attempt<'_>, query: &str, put: &[(&str, &str)]) -> Result<Uri, InvalidUri> {
+    let base = &attempt.host.base_path;
+    let put_bytes: usize = put.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    let mut text = String::with_capacity(base.len() + attempt.path.len() + query.len() + put_bytes + 8);
     text.push_str(base);
     text.push_str(attempt.path);
-    if !query.is_empty() {
-        text.push('?');
-        text.push_str(query);
-    }
+    query::append(&mut text, query, put);
     Uri::from_maybe_shared(Bytes::from(text))
 }
 
 /// What such a call has to bring but a token.
-fn with_account(needs: Needs, query: &str, registered: &Registered) -> SecretString {
+fn account(needs: Needs, registered: &Registered) -> Vec<(&'static str, &str)> {
     let appid = ("appid", registered.appid.as_str());
+    let secret = registered.app.secrets.secret.expose_secret();
     match needs {
-        Needs::AppSecret { secret } => {
-            let mut put = vec![appid, (secret, registered.app.secrets.secret.expose_secret())];
-            if secret == "secret" {
-                put.push(("grant_type", "authorization_code"));
-            }
-            query::with(query, &put)
+        Needs::AppSecret { secret: "secret" } => {
+            vec![appid, ("secret", secret), ("grant_type", "authorization_code")]
         }
-        Needs::Appid => query::with(query, &[appid]),
-        Needs::AccessToken | Needs::Nothing => query.into(),
+        Needs::AppSecret { secret: name } => vec![appid, (name, secret)],
+        Needs::Appid => vec![appid],
+        Needs::AccessToken | Needs::Nothing => Vec::new(),
     }
 }
 
 fn unanswered(error: Unanswered) -> PassError {
     match error {
         Unanswered::Caller => PassError::Caller(CallerBroke),
-        Unanswered::Address(error) => PassError::Address(error),
         Unanswered::Upstream(error @ UpstreamError::Connect { .. }) => PassError::NoAnswer(error, "try again"),
         // Not even a GET is sent again: some of WeChat's change something, or use up a code.
         Unanswered::Upstream(error) => PassError::NoAnswer(error, "whether WeChat did what was asked is not known"),

@@ -2,7 +2,6 @@
 //! caller said of it.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use secrecy::{ExposeSecret, SecretString};
 
 /// What may stand in a value as it is (RFC 3986, unreserved).
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -12,12 +11,12 @@ pub(super) fn has(query: &str, name: &str) -> bool {
     pairs(query).any(|pair| names(pair, name))
 }
 
-/// The query with these parameters first, and without what else it had of their names. Holds a secret.
-pub(super) fn with(query: &str, put: &[(&str, &str)]) -> SecretString {
-    let room: usize = put.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-    let mut text = String::with_capacity(query.len() + room + 16);
+/// Appends `?` and the query with these parameters first, and without what else it had of their names. The text holds a
+/// secret then.
+pub(super) fn append(text: &mut String, query: &str, put: &[(&str, &str)]) {
+    let mut separator = '?';
     for (name, value) in put {
-        separate(&mut text);
+        text.push(std::mem::replace(&mut separator, '&'));
         text.push_str(name);
         text.push('=');
         // WeChat's tokens are made of what needs no encoding.
@@ -28,25 +27,13 @@ pub(super) fn with(query: &str, put: &[(&str, &str)]) -> SecretString {
         }
     }
     for pair in pairs(query).filter(|pair| !put.iter().any(|(name, _)| names(pair, name))) {
-        separate(&mut text);
+        text.push(std::mem::replace(&mut separator, '&'));
         text.push_str(pair);
     }
-    text.into()
-}
-
-/// The query with the account's token.
-pub(super) fn with_token(query: &str, token: &SecretString) -> SecretString {
-    with(query, &[("access_token", token.expose_secret())])
 }
 
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
-
-fn separate(text: &mut String) {
-    if !text.is_empty() {
-        text.push('&');
-    }
 }
 
 fn pairs(query: &str) -> impl Iterator<Item = &str> {
@@ -66,7 +53,9 @@ mod tests {
     use super::*;
 
     fn put(query: &str) -> String {
-        with_token(query, &"T+1".into()).expose_secret().to_owned()
+        let mut text = String::new();
+        append(&mut text, query, &[("access_token", "T+1")]);
+        text.strip_prefix('?').unwrap().to_owned()
     }
 
     #[test]
@@ -76,6 +65,15 @@ mod tests {
         assert_eq!(put("access_token=old&a=%20b+c&access_token=x"), "access_token=T%2B1&a=%20b+c");
         assert_eq!(put("access%5Ftoken=old&access_token&&b"), "access_token=T%2B1&b");
         assert_eq!(put("my_access_token=1"), "access_token=T%2B1&my_access_token=1");
+    }
+
+    #[test]
+    fn without_parameters_nothing_is_appended() {
+        let mut text = "/x".to_owned();
+        append(&mut text, "", &[]);
+        assert_eq!(text, "/x");
+        append(&mut text, "a=b&&c", &[]);
+        assert_eq!(text, "/x?a=b&c");
     }
 
     #[test]

@@ -50,8 +50,32 @@ async fn live_a_life(server: &Caller, wechat: &FakeWechat) -> Vec<String> {
     secrets.push(team.get("/app/test/qyapi").await.token());
     operator.register(&[&pairs[..], &[("token_mode", "classic")]].concat()).await;
     secrets.push(team.token("test").await);
+    secrets.extend(live_as_an_sdk(&server.with("x-sdk", "1"), &team, wechat, &secrets).await);
     everything_goes_wrong(&operator, &team, wechat, &pairs, &secrets).await;
     secrets
+}
+
+/// Virtual tokens, calls that pass through well and badly, and a user of a mini program; gives what is secret of them.
+async fn live_as_an_sdk(sdk: &Caller, team: &Caller, wechat: &FakeWechat, known: &[String]) -> Vec<String> {
+    const SESSION_KEY: &str = "SFVTSHNlc3Npb25rZXk9PQ==";
+    let shown = [("grant_type", "client_credential"), ("appid", "wx0123456789abcdef"), given()[0]];
+    let virtual_token = sdk.get(&format!("{CLASSIC}?{}", encoded(&shown))).await.token();
+    let dead = Reply::errcode(40001, "invalid credential");
+    for reply in [Reply::Json(serde_json::json!({"a": 1})), dead, Reply::Half, Reply::Drop, Reply::Http(500, "failed")]
+    {
+        wechat.next("/cgi-bin/user/info", reply);
+        let answer = sdk.get(&format!("/cgi-bin/user/info?openid=o&access_token={virtual_token}")).await;
+        none_of(known, &answer.body, "an answer to an SDK");
+    }
+    sdk.get(&format!("/cgi-bin/user/info?access_token={virtual_token}x")).await;
+    let session = serde_json::json!({"openid": "o", "session_key": SESSION_KEY});
+    wechat.next("/sns/jscode2session", Reply::Json(session));
+    let user = team.get("/app/test/login?js_code=HUSHjscode").await.json();
+    assert_eq!(user["session_key"], SESSION_KEY);
+    let session = user["session"].as_str().unwrap().to_owned();
+    let pairs = [("session", session.as_str()), ("encryptedData", "HUSHdata"), ("iv", "HUSHiv")];
+    team.post_form("/app/test/login/decrypt", &pairs).await;
+    vec![virtual_token, SESSION_KEY.to_owned(), session]
 }
 
 fn but<'a>(pairs: &[(&'a str, &'a str)], replaced: &str, value: &'a str) -> Vec<(&'a str, &'a str)> {
