@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt;
+use sandbox::KeyMode;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,9 +19,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::harness::caller::{Caller, encoded};
 use crate::harness::databases::Database;
+use crate::harness::playground::of;
 use crate::harness::process::{Process, Program};
-use crate::harness::server::Flags;
+use crate::harness::server::{Flags, Running};
+use crate::harness::shop::Bank;
 use crate::harness::within;
 
 const MIB: usize = 1024 * 1024;
@@ -214,4 +218,40 @@ async fn half_an_upload_is_none() {
     let _ = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await.unwrap();
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
+
+/// As in the world: HTTPS to WeChat, and HTTPS here, by HTTP/1.1 and by HTTP/2.
+#[tokio::test]
+async fn calls_pass_over_tls_and_http_2() {
+    let (bank, database) = (Bank::open(KeyMode::Certificate).await, Database::sqlite());
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let file = |name: &str, text: String| {
+        let path = database.folder().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let flags = Flags::new(&database, &bank.tls_url)
+        .and("--trust-cert", &bank.ca_file(&database))
+        .and("--tls-cert", &file("cert.pem", made.cert.pem()))
+        .and("--tls-key", &file("key.pem", made.signing_key.serialize_pem()));
+    let server = Running::start(&flags).await;
+    let url = server.url.replace("http://127.0.0.1", "https://localhost");
+    for (number, caller) in Caller::trusting(&url, made.cert.pem().as_bytes()).into_iter().enumerate() {
+        caller.register(&of(&bank.account, "test")).await;
+        assert!(caller.get("/app/test/cgi-bin/getcallbackip").await.json()["ip_list"].is_array());
+        // Some hundred kilobytes, which stream back.
+        let bytes: Vec<u8> = (0..700_000).map(|at| u8::try_from((at * 7 + number) % 251).unwrap()).collect();
+        let mut form = b"--b\r\nContent-Disposition: form-data; name=\"media\"; filename=\"a.bin\"\r\n\r\n".to_vec();
+        form.extend_from_slice(&bytes);
+        form.extend_from_slice(b"\r\n--b--\r\n");
+        let target = "/app/test/cgi-bin/media/upload?type=file";
+        let kept = caller.send(http::Method::POST, target, Some("multipart/form-data; boundary=b"), form).await.json();
+        let media_id = kept["media_id"].as_str().unwrap_or_else(|| panic!("{kept}"));
+        let back = caller.get(&format!("/app/test/cgi-bin/media/get?media_id={media_id}")).await;
+        assert!(back.status == 200 && back.body == bytes, "{} bytes came back", back.body.len());
+        let secret = bank.account.secret.as_str();
+        let pairs = [("grant_type", "client_credential"), ("appid", &*bank.account.appid), ("secret", secret)];
+        let token = caller.get(&format!("/cgi-bin/token?{}", encoded(&pairs))).await.token();
+        assert_eq!(caller.get(&format!("/cgi-bin/getcallbackip?access_token={token}")).await.errcode(), 0);
+    }
 }
