@@ -28,7 +28,7 @@ use tower::ServiceExt as _;
 
 use crate::control::{self, Closing};
 use crate::platform::{Ended, Platform};
-use crate::wire::{Call, LONGEST_BODY, Reply, Transport};
+use crate::wire::{Call, Reply, Transport, longest_body};
 use crate::{gate, page, tls};
 
 /// How long the head of a request, or its body, may take to arrive.
@@ -220,7 +220,8 @@ impl House {
         peer: IpAddr,
         transport: Transport,
     ) -> Result<Response<Body>, Closed> {
-        let arrived = tokio::time::timeout(ARRIVAL, Limited::new(body, LONGEST_BODY).collect()).await;
+        let longest = longest_body(parts.uri.path());
+        let arrived = tokio::time::timeout(ARRIVAL, Limited::new(body, longest).collect()).await;
         let body = match arrived {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(error)) if error.is::<LengthLimitError>() => {

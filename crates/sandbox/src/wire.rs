@@ -11,6 +11,15 @@ use serde_json::Value;
 
 /// The longest request body, in bytes, to WeChat's APIs and to the control API.
 pub(crate) const LONGEST_BODY: usize = 1024 * 1024;
+/// The same for files: WeCom's, the largest, have 20 MiB, and a form around them.
+const LONGEST_UPLOAD: usize = 21 * 1024 * 1024;
+const UPLOADS: [&str; 3] = ["/cgi-bin/media/upload", "/cgi-bin/media/uploadimg", "/cgi-bin/material/add_material"];
+
+/// The longest request body of a path of WeChat's, in bytes.
+pub(crate) fn longest_body(path: &str) -> usize {
+    if UPLOADS.contains(&path) { LONGEST_UPLOAD } else { LONGEST_BODY }
+}
+
 /// What `/cgi-bin/…` answers with (unconfirmed; clients are told not to look at it).
 const API_CONTENT_TYPE: &str = "application/json; encoding=utf-8";
 

@@ -16,6 +16,8 @@ const KEPT_SECS: u64 = 3 * 86_400;
 /// Media of one account at most, temporary ones and permanent ones; the oldest go first. WeChat keeps 100,000 permanent
 /// pictures.
 const MOST: usize = 100;
+/// And all their bytes.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 /// A picture for a user who sends one without saying which: 160 × 160, hills.
 static PLACEHOLDER: &[u8] = include_bytes!("placeholder.png");
 
@@ -97,7 +99,8 @@ impl Media {
 }
 
 fn keep(media: &mut VecDeque<Medium>, kind: &str, bytes: Bytes, now: Time) -> String {
-    if media.len() >= MOST {
+    let held = |media: &VecDeque<Medium>| media.iter().map(|medium| medium.bytes.len()).sum::<usize>();
+    while !media.is_empty() && (media.len() >= MOST || held(media) + bytes.len() > MOST_BYTES) {
         media.pop_front();
     }
     let id = chance::media_id();

@@ -6,12 +6,15 @@
 use serde_json::{Value, json};
 
 use super::desk::{Answer, Caller, Desk, text};
-use super::media::file;
+use super::media::{check, file};
 use super::refusal::{House, Refusal};
 use crate::chat::picture_type;
 use crate::wire::Reply;
 
 const TYPES: [&str; 4] = ["image", "voice", "video", "thumb"];
+/// The largest picture of an article, in bytes, and WeCom's.
+const MOST_OF_ARTICLE: usize = 1024 * 1024;
+const MOST_OF_WECOM: usize = 2 * 1024 * 1024;
 /// What a picture of an article is kept as; it is no material.
 const OF_ARTICLE: &str = "article";
 
@@ -22,6 +25,13 @@ pub(crate) fn upload_picture(desk: &mut Desk<'_>) -> Answer {
     let file = file(&desk.call.body).ok_or_else(|| refused(41005))?;
     if file.is_empty() {
         return Err(refused(44001));
+    }
+    let (most, too_large) = match caller.house {
+        House::Official => (MOST_OF_ARTICLE, 40009),
+        House::Wecom => (MOST_OF_WECOM, 40006),
+    };
+    if file.len() > most {
+        return Err(refused(too_large));
     }
     if !matches!(picture_type(&file), Some("image/jpeg" | "image/png")) {
         return Err(refused(40005));
@@ -42,12 +52,7 @@ pub(crate) fn add(desk: &mut Desk<'_>) -> Answer {
     let kind = desk.call.param("type").filter(|kind| TYPES.contains(kind));
     let kind = kind.ok_or_else(|| Refusal::official(40004))?;
     let file = file(&desk.call.body).ok_or_else(|| Refusal::official(41005))?;
-    if file.is_empty() {
-        return Err(Refusal::official(44001));
-    }
-    if matches!(kind, "image" | "thumb") && picture_type(&file).is_none() {
-        return Err(Refusal::official(40005));
-    }
+    check(House::Official, kind, &file)?;
     desk.admit(&caller)?;
     let now = desk.now;
     let id = desk.holder(&caller)?.media.keep_for_good(kind, file, now);

@@ -1,13 +1,14 @@
 //! Temporary media: `/cgi-bin/media/upload` and `/cgi-bin/media/get`, as far as messages need them.
 //!
-//! Source: "Temporary media" of the official account docs and of the WeCom docs. Types, emptiness and, for pictures, the
-//! first bytes are checked; sizes are bounded by the longest body that the sandbox takes.
+//! Source: "Temporary media" of the official account docs and of the WeCom docs. Types, sizes and, for pictures, the first
+//! bytes are checked; the length of voices and videos is not.
 
 use bytes::Bytes;
+use memchr::memmem;
 use serde_json::json;
 
 use super::desk::{Answer, Desk};
-use super::refusal::Refusal;
+use super::refusal::{House, Refusal};
 use crate::chat::picture_type;
 use crate::wire::Reply;
 
@@ -19,17 +20,34 @@ pub(crate) fn upload(desk: &mut Desk<'_>) -> Answer {
     let refused = |code: i64| Refusal::of(caller.house, code);
     let kind = desk.call.param("type").filter(|kind| TYPES.contains(kind)).ok_or_else(|| refused(40004))?.to_owned();
     let file = file(&desk.call.body).ok_or_else(|| refused(41005))?;
-    if file.is_empty() {
-        return Err(refused(44001));
-    }
-    if matches!(kind.as_str(), "image" | "thumb") && picture_type(&file).is_none() {
-        return Err(refused(40005));
-    }
+    check(caller.house, &kind, &file)?;
     desk.admit(&caller)?;
     let now = desk.now;
     let id = desk.holder(&caller)?.media.keep(&kind, file, now);
     let name = if kind == "thumb" { "thumb_media_id" } else { "media_id" };
     Ok(Reply::success(&json!({ "type": kind, name: id, "created_at": now.secs() })))
+}
+
+/// Whether a file may be one of this type: its size ("Global return codes" of both docs), and what a picture begins with.
+pub(super) fn check(house: House, kind: &str, file: &[u8]) -> Result<(), Refusal> {
+    const MIB: usize = 1024 * 1024;
+    let (most, too_large) = match kind {
+        "thumb" => (64 * 1024, 40012),
+        "voice" => (2 * MIB, 40010),
+        "video" => (10 * MIB, 40011),
+        "file" => (20 * MIB, 40006),
+        _ => (10 * MIB, 40009),
+    };
+    if file.is_empty() {
+        return Err(Refusal::of(house, 44001));
+    }
+    if file.len() > most {
+        return Err(Refusal::of(house, if house == House::Wecom { 40006 } else { too_large }));
+    }
+    if matches!(kind, "image" | "thumb") && picture_type(file).is_none() {
+        return Err(Refusal::of(house, 40005));
+    }
+    Ok(())
 }
 
 /// `GET /cgi-bin/media/get?access_token=T&media_id=M`: the bytes.
@@ -63,8 +81,7 @@ pub(super) fn file(form: &Bytes) -> Option<Bytes> {
 }
 
 fn find(bytes: &[u8], mark: &[u8], from: usize) -> Option<usize> {
-    let rest = bytes.get(from..)?;
-    rest.windows(mark.len()).position(|window| window == mark).map(|at| at + from)
+    memmem::find(bytes.get(from..)?, mark).map(|at| at + from)
 }
 
 #[cfg(test)]

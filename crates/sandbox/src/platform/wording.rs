@@ -4,7 +4,7 @@
 //! official account docs and of the WeCom docs; where those give Chinese only, the English here is unconfirmed.
 
 /// Official accounts and mini programs.
-const OFFICIAL: [(i64, &str); 86] = [
+const OFFICIAL: [(i64, &str); 91] = [
     (-1, "system error"),
     (
         40001,
@@ -15,8 +15,13 @@ const OFFICIAL: [(i64, &str); 86] = [
     (40003, "invalid openid"),
     (40004, "invalid media type"),
     (40005, "invalid file type"),
+    (40006, "invalid media size"),
     (40007, "invalid media_id"),
     (40008, "invalid message type"),
+    (40009, "invalid image size"),
+    (40010, "invalid voice size"),
+    (40011, "invalid video size"),
+    (40012, "invalid thumb size"),
     (40013, "invalid appid"),
     (40014, "invalid access_token"),
     (40016, "invalid button size"),

@@ -194,6 +194,15 @@ async fn what_was_uploaded_can_be_sent_and_fetched() {
     assert_eq!(errcode(&upload("song", "x").await), 40004);
     assert_eq!(errcode(&upload("image", "").await), 44001);
     assert_eq!(errcode(&upload("image", "<svg>").await), 40005);
+    // As large as WeChat allows each type.
+    let sized = |begin: &str, bytes: usize| format!("{begin}{}", "x".repeat(bytes - begin.len()));
+    for (kind, most, errcode_above) in
+        [("image", 10 << 20, 40009), ("voice", 2 << 20, 40010), ("video", 10 << 20, 40011), ("thumb", 64 << 10, 40012)]
+    {
+        let begin = if matches!(kind, "image" | "thumb") { "GIF89a" } else { "" };
+        assert_eq!(errcode(&upload(kind, &sized(begin, most)).await), 0, "{kind}");
+        assert_eq!(errcode(&upload(kind, &sized(begin, most + 1)).await), errcode_above, "{kind}");
+    }
     let image = upload("image", "GIF89a...").await;
     let id = image["media_id"].as_str().unwrap().to_owned();
     assert_eq!(shop.send("image", json!({ "media_id": id })).await, 0);

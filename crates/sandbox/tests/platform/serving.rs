@@ -87,6 +87,8 @@ async fn bodies_are_bounded() {
     let sandbox = Sandbox::start().await;
     let long = "x".repeat(1024 * 1024 + 1);
     assert_eq!(sandbox.send("POST", "/cgi-bin/stable_token", &long).await.status, 413);
+    let file = "x".repeat(21 * 1024 * 1024 + 1);
+    assert_eq!(sandbox.send("POST", "/cgi-bin/media/upload", &file).await.status, 413);
     let refused = sandbox.send("POST", "/sandbox/accounts", &long).await;
     assert_eq!(refused.status, 413);
     assert!(refused.json()["error"].as_str().unwrap().contains("1048576"));
