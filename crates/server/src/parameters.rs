@@ -1,9 +1,11 @@
 //! The parameters of a request: from its query and, for POST, from a form or JSON body. All become `(name, value)`.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequest, Request};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use serde_json::Value;
 
@@ -11,6 +13,10 @@ use crate::answer::Error;
 
 /// The largest body with parameters, in bytes: certificates of 64 KiB each must fit.
 const MAX_BODY: usize = 512 * 1024;
+
+/// So much of a body that is refused is still taken, in bytes, and for so long.
+const MAX_DISCARDED: usize = 8 * 1024 * 1024;
+const DISCARDING: Duration = Duration::from_secs(2);
 
 /// The most parameters of one request: what looks for repeated ones compares each with all others.
 const MAX_PARAMETERS: usize = 500;
@@ -75,16 +81,38 @@ pub(crate) fn query_value(query: &str, name: &str) -> Option<String> {
 ///
 /// # Errors
 /// When it is larger, or ends in the middle.
-pub(crate) async fn read(body: axum::body::Body, limit: usize) -> Result<Bytes, Error> {
-    // What says at its beginning that it is too large is not waited for.
+pub(crate) async fn read(mut body: axum::body::Body, limit: usize) -> Result<Bytes, Error> {
+    // What says at its beginning that it is too large is not kept.
     if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+        discard(body).await;
         return Err(Error::BodyTooLarge { limit });
     }
-    match Limited::new(body, limit).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Error::BodyTooLarge { limit }),
-        Err(_) => Err(Error::BadBody("the body ended before it was whole; send it again")),
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Error::BadBody("the body ended before it was whole; send it again"))?;
+        let Ok(chunk) = frame.into_data() else { continue };
+        if whole.len() + chunk.len() > limit {
+            discard(body).await;
+            return Err(Error::BodyTooLarge { limit });
+        }
+        whole.extend_from_slice(&chunk);
     }
+    Ok(whole.freeze())
+}
+
+/// Takes the rest of a body that is refused, if it comes soon: a connection that is closed while its client still writes is
+/// reset, and the client may never see the answer.
+async fn discard(mut body: axum::body::Body) {
+    let taken = async {
+        let mut left = MAX_DISCARDED;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DISCARDING, taken).await;
 }
 
 fn of_body(body: &[u8], body_type: Option<&str>) -> Result<Vec<(String, String)>, Error> {
