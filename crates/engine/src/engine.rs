@@ -204,6 +204,7 @@ impl Engine {
         }
         let goodbye = async {
             self.journal.finish().await;
+            self.usage.save_or_say().await;
             node::leave(&self.foundation).await
         };
         match tokio::time::timeout(LAST_WRITES, goodbye).await {

@@ -14,6 +14,9 @@ use crate::answer::Error;
 /// The largest body with parameters, in bytes: certificates of 64 KiB each must fit.
 const MAX_BODY: usize = 512 * 1024;
 
+/// How long a whole body may take to arrive.
+const ARRIVAL: Duration = Duration::from_secs(30);
+
 /// So much of a body that is refused is still taken, in bytes, and for so long.
 const MAX_DISCARDED: usize = 8 * 1024 * 1024;
 const DISCARDING: Duration = Duration::from_secs(2);
@@ -80,8 +83,13 @@ pub(crate) fn query_value(query: &str, name: &str) -> Option<String> {
 /// Reads a whole body, up to a limit in bytes.
 ///
 /// # Errors
-/// When it is larger, or ends in the middle.
-pub(crate) async fn read(mut body: axum::body::Body, limit: usize) -> Result<Bytes, Error> {
+/// When it is larger, ends in the middle, or takes too long to arrive.
+pub(crate) async fn read(body: axum::body::Body, limit: usize) -> Result<Bytes, Error> {
+    let too_long = || Error::TimedOut(format!("the body did not arrive within {} s", ARRIVAL.as_secs()));
+    tokio::time::timeout(ARRIVAL, arrived(body, limit)).await.unwrap_or_else(|_| Err(too_long()))
+}
+
+async fn arrived(mut body: axum::body::Body, limit: usize) -> Result<Bytes, Error> {
     // What says at its beginning that it is too large is not kept.
     if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
         discard(body).await;

@@ -4,7 +4,6 @@
 //! account's own), and tickets come from memory.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -33,12 +32,7 @@ const MOST_HEAD: usize = 32 * 1024;
 const QYAPI: &str = "/qyapi";
 
 /// The first names of the proxy's own paths below `/app/KEY`: what begins like one of them and is none is a slip, not WeChat's.
-const OURS: [&str; 12] =
-    ["api", "auth", "js", "jsapi", "login", "msg", "pay", "qyapi", "qyauth", "qyjs", "qyjsapi", "qymsg"];
-
-/// What passes on to WeChat may be long, and has limits of its own: it goes on as long as it moves. This is the end of
-/// everything that moves too slowly: 100 MiB at 30 KB/s.
-pub(crate) const LIMIT: Duration = Duration::from_secs(3600);
+const OURS: [&str; 11] = ["api", "auth", "js", "jsapi", "login", "msg", "pay", "qyapi", "qyauth", "qyjs", "qyjsapi"];
 
 /// Whether what follows `/app/KEY` surely is a path of WeChat's, without putting it in order.
 pub(crate) fn is_surely_wechats(rest: &str) -> bool {

@@ -3,6 +3,7 @@
 //! No such call ever reaches WeChat: a token fetched there behind the proxy's back ends the one that all others use. Paths are
 //! compared without regard to case, because nobody promises that case counts for WeChat.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::Request;
@@ -14,10 +15,8 @@ use engine::consumers::{Consumer, UnknownConsumer};
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use std::net::IpAddr;
 use wechat::api_path::ApiPath;
 use wechat::calls::Host;
-use wechat::{ApiError, Errcode};
 
 use crate::answer::{Error, json_bytes};
 use crate::parameters::read;
@@ -82,8 +81,7 @@ impl Wish {
 }
 
 fn refused(errcode: i64, errmsg: &str) -> Error {
-    let error = ApiError { errcode: Errcode(errcode), errmsg: errmsg.to_owned() };
-    Error::Upstream { error, retry_in: std::time::Duration::ZERO }
+    UnknownConsumer::refused(errcode, errmsg).into()
 }
 
 /// A token for who shows appid and secret.

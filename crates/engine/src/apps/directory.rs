@@ -126,11 +126,7 @@ impl Registered {
     /// Whether `presented` is the api_key, or one before it while that is still good. In constant time.
     #[must_use]
     pub fn accepts_api_key(&self, presented: &str, now: Timestamp) -> bool {
-        let presented = presented.as_bytes();
-        let matches = |key: &SecretString| bool::from(key.expose_secret().as_bytes().ct_eq(presented));
-        let mut previous = self.app.secrets.previous_api_keys.iter();
-        matches(&self.app.secrets.api_key)
-            || previous.any(|previous| now < previous.good_until && matches(&previous.key))
+        is_api_key_of(&self.app, presented, now)
     }
 
     /// Whether a virtual token that was given at `issued_at` for the secret with this mark is still taken.
@@ -157,6 +153,15 @@ impl Registered {
         };
         place.get_or_init(|| table.slot(id(self)))
     }
+}
+
+/// Whether `presented` is the api_key of this registration, or one before it while that is still good. In constant time.
+#[must_use]
+pub fn is_api_key_of(app: &App, presented: &str, now: Timestamp) -> bool {
+    let presented = presented.as_bytes();
+    let matches = |key: &SecretString| bool::from(key.expose_secret().as_bytes().ct_eq(presented));
+    let mut previous = app.secrets.previous_api_keys.iter();
+    matches(&app.secrets.api_key) || previous.any(|previous| now < previous.good_until && matches(&previous.key))
 }
 
 fn consumer_marks(app: &App) -> Vec<(Mark, Timestamp)> {

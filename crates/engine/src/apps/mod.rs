@@ -19,7 +19,7 @@ mod values;
 pub mod view;
 
 pub use allowed_host::AllowedHost;
-pub use directory::{Directory, Registered, Wanted};
+pub use directory::{Directory, Registered, Wanted, is_api_key_of};
 pub use mark::{Mark, mark};
 pub use parameters::{AppKey, Problem, Registration};
 pub use path::app_path;

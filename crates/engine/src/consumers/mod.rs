@@ -12,13 +12,13 @@ pub mod virtual_token;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
-use store::{App, StoreError, Timestamp};
+use store::{App, StoreError};
 use wechat::calls::Host;
 use wechat::{ApiError, Appid, Errcode};
 
 use self::real_token::RealTokens;
 use self::virtual_token::Claims;
-use crate::apps::{Registered, mark};
+use crate::apps::{Registered, is_api_key_of, mark};
 use crate::credentials::decide::same;
 use crate::foundation::Foundation;
 
@@ -48,15 +48,17 @@ pub enum UnknownConsumer {
     Store(#[from] StoreError),
 }
 
-fn refused(errcode: i64, errmsg: &str) -> UnknownConsumer {
-    UnknownConsumer::Refused(ApiError { errcode: Errcode(errcode), errmsg: errmsg.to_owned() })
-}
-
 impl UnknownConsumer {
+    /// A refusal in WeChat's shape, with one of its codes.
+    #[must_use]
+    pub fn refused(errcode: i64, errmsg: &str) -> Self {
+        Self::Refused(ApiError { errcode: Errcode(errcode), errmsg: errmsg.to_owned() })
+    }
+
     /// No token was shown.
     #[must_use]
     pub fn missing_token() -> Self {
-        refused(41001, "access_token missing (wechat-proxy)")
+        UnknownConsumer::refused(41001, "access_token missing (wechat-proxy)")
     }
 
     fn ended(self) -> Self {
@@ -69,7 +71,7 @@ impl UnknownConsumer {
     /// The token is none that is good.
     #[must_use]
     pub fn invalid_token() -> Self {
-        refused(
+        UnknownConsumer::refused(
             40001,
             "invalid credential, access_token is invalid or not latest (wechat-proxy: this token was never handed out here, or was \
              revoked; get one from /cgi-bin/token or /cgi-bin/stable_token of this host)",
@@ -99,7 +101,7 @@ impl Consumers {
     /// # Errors
     /// [`UnknownConsumer`]: 41002, 41004, 40013, 40125 as WeChat says them.
     pub async fn by_secret(&self, host: Host, appid: &str, secret: &SecretString) -> Result<Consumer, UnknownConsumer> {
-        let missing = |code, what: &str| refused(code, &format!("{what} missing (wechat-proxy)"));
+        let missing = |code, what: &str| UnknownConsumer::refused(code, &format!("{what} missing (wechat-proxy)"));
         if appid.is_empty() {
             return Err(missing(41002, "appid"));
         }
@@ -113,20 +115,20 @@ impl Consumers {
         };
         let mut apps: Vec<App> = apps.into_iter().filter(|app| app.expires_at.is_none_or(|end| now < end)).collect();
         if apps.is_empty() {
-            return Err(refused(
+            return Err(UnknownConsumer::refused(
                 40013,
                 "invalid appid (wechat-proxy: no registration here has it; /register?key=…&appid=…&secret=… makes one)",
             ));
         }
-        apps.retain(|app| accepts(app, secret, now));
+        apps.retain(|app| same(&app.secrets.secret, secret) || is_api_key_of(app, secret.expose_secret(), now));
         let key = widest(&apps).ok_or_else(|| {
-            refused(
+            UnknownConsumer::refused(
                 40125,
                 "invalid appsecret (wechat-proxy: neither the account's AppSecret nor an api_key of it here)",
             )
         })?;
         let registered = self.0.foundation.directory.find(key, now).await?;
-        let registered = registered.ok_or_else(|| refused(40013, "invalid appid"))?;
+        let registered = registered.ok_or_else(|| UnknownConsumer::refused(40013, "invalid appid"))?;
         Ok(Consumer { registered, host })
     }
 
@@ -163,25 +165,14 @@ impl Consumers {
             return self.0.real.consumer(token, now, may_look).await?.ok_or_else(UnknownConsumer::invalid_token);
         };
         if claims.is_over(now) {
-            return Err(refused(42001, "access_token expired (wechat-proxy: get a new one)").ended());
+            return Err(UnknownConsumer::refused(42001, "access_token expired (wechat-proxy: get a new one)").ended());
         }
-        let registered = match self.0.foundation.directory.loaded(&claims.key, now) {
-            Some(registered) => Some(registered),
-            None => self.0.foundation.directory.find(&claims.key, now).await?,
-        };
+        let registered = self.0.foundation.directory.find(&claims.key, now).await?;
         let registered =
             registered.filter(|registered| registered.accepts_token_of(claims.mark, claims.issued_at, now));
         let registered = registered.ok_or_else(|| UnknownConsumer::invalid_token().ended())?;
         Ok(Consumer { registered, host: claims.host })
     }
-}
-
-fn accepts(app: &App, secret: &SecretString, now: Timestamp) -> bool {
-    let secrets = &app.secrets;
-    let mut previous = secrets.previous_api_keys.iter();
-    same(&secrets.secret, secret)
-        || same(&secrets.api_key, secret)
-        || previous.any(|previous| now < previous.good_until && same(&previous.key, secret))
 }
 
 /// Of registrations that share an account and its secret: one that may use all paths before one that may not, the oldest of

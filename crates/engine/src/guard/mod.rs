@@ -172,8 +172,7 @@ impl Guard {
     /// # Errors
     /// [`Denied::NotLocal`], [`Denied::OtherSite`], [`Denied::OutOfScope`].
     pub fn wechat(&self, registered: &Registered, path: &str, caller: &Caller<'_>) -> Result<(), Denied> {
-        self.anyone(caller)?;
-        other_site::refuse(caller.headers, self.mode)?;
+        self.program(caller)?;
         if registered.may_use(path) { Ok(()) } else { Err(Denied::OutOfScope { path: path.to_owned() }) }
     }
 
@@ -240,8 +239,7 @@ impl Guard {
     /// # Errors
     /// [`Denied`] when the request is not from one.
     pub fn operator(&self, caller: &Caller<'_>, now: Timestamp) -> Result<(), Denied> {
-        self.anyone(caller)?;
-        other_site::refuse(caller.headers, self.mode)?;
+        self.program(caller)?;
         if self.mode != Mode::Public {
             return Ok(());
         }
@@ -267,6 +265,11 @@ impl Guard {
     /// # Errors
     /// [`Denied::NotLocal`], [`Denied::OtherSite`].
     pub fn sdk(&self, caller: &Caller<'_>) -> Result<(), Denied> {
+        self.program(caller)
+    }
+
+    /// Whoever is let in at all, and is no page of another site in somebody's browser.
+    fn program(&self, caller: &Caller<'_>) -> Result<(), Denied> {
         self.anyone(caller)?;
         other_site::refuse(caller.headers, self.mode)
     }
@@ -289,8 +292,7 @@ impl Guard {
     /// # Errors
     /// [`Denied`] when it is surely none.
     pub fn perhaps_team(&self, caller: &Caller<'_>) -> Result<(), Denied> {
-        self.anyone(caller)?;
-        other_site::refuse(caller.headers, self.mode)?;
+        self.program(caller)?;
         if self.mode == Mode::Public && Presented::read(caller.headers).is_none() {
             return Err(Denied::NotTheTeam);
         }
@@ -309,8 +311,7 @@ impl Guard {
         caller: &Caller<'_>,
         now: Timestamp,
     ) -> Result<(), Denied> {
-        self.anyone(caller)?;
-        other_site::refuse(caller.headers, self.mode)?;
+        self.program(caller)?;
         if self.mode == Mode::Public {
             self.api_key(registered, caller, now)?;
         }

@@ -46,10 +46,16 @@ impl Default for Keeping {
 }
 
 impl Keeping {
-    /// Room for so many bytes; `None` when there is none now.
-    fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let kib = u32::try_from(bytes.div_ceil(1024)).ok()?;
-        Arc::clone(&self.0).try_acquire_many_owned(kib).ok()
+    /// Makes `room` large enough for so many bytes; false when there is not so much now.
+    fn widen(&self, room: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> bool {
+        let held = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let Ok(more) = u32::try_from(bytes.div_ceil(1024).saturating_sub(held)) else { return false };
+        let Ok(more) = Arc::clone(&self.0).try_acquire_many_owned(more) else { return false };
+        match room {
+            Some(room) => room.merge(more),
+            None => *room = Some(more),
+        }
+        true
     }
 }
 
@@ -65,6 +71,8 @@ enum Taken {
 
 struct Streaming {
     first: Bytes,
+    /// The room that it takes, until it is sent.
+    room: Option<OwnedSemaphorePermit>,
     rest: UnsyncBoxBody<Bytes, BoxError>,
     progress: Arc<Progress>,
 }
@@ -87,31 +95,29 @@ impl RequestBody {
         }
         let expected = body.size_hint().lower();
         if expected > MOST_KEPT as u64 {
-            return Ok(Self::streaming(Bytes::new(), body));
+            return Ok(Self::streaming(Bytes::new(), None, body));
         }
-        let mut whole = BytesMut::new();
-        let mut room = keeping.room(0);
+        let (mut whole, mut room) = (BytesMut::new(), None);
         let end = Instant::now() + MOST_COLLECTING;
         // Room is taken for what has come, not for what is announced: who announces much and sends nothing takes none.
         while let Ok(frame) = tokio::time::timeout_at(end, body.frame()).await {
             let Some(frame) = frame else { return Ok(Self(Taken::Whole(whole.freeze(), room))) };
             let Ok(chunk) = frame.map_err(|_| CallerBroke)?.into_data() else { continue };
             whole.extend_from_slice(&chunk);
-            match (&mut room, keeping.room(chunk.len())) {
-                (Some(room), Some(more)) if whole.len() <= MOST_KEPT => room.merge(more),
-                _ => break,
+            if whole.len() > MOST_KEPT || !keeping.widen(&mut room, whole.len()) {
+                break;
             }
         }
-        Ok(Self::streaming(whole.freeze(), body))
+        Ok(Self::streaming(whole.freeze(), room, body))
     }
 
-    fn streaming<B>(first: Bytes, body: B) -> Self
+    fn streaming<B>(first: Bytes, room: Option<OwnedSemaphorePermit>, body: B) -> Self
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let rest = body.map_err(Into::into).boxed_unsync();
-        Self(Taken::Streaming(Streaming { first, rest, progress: Arc::default() }))
+        Self(Taken::Streaming(Streaming { first, room, rest, progress: Arc::default() }))
     }
 
     /// What is sent, and, when the request can be repeated, the same once more.
@@ -173,6 +179,7 @@ impl Streaming {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if !self.first.is_empty() {
             self.progress.moved();
+            self.room = None;
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
         }
         let polled = Pin::new(&mut self.rest).poll_frame(context);

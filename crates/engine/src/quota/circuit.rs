@@ -41,7 +41,8 @@ pub struct Open {
     pub body: Bytes,
     /// And its type.
     pub content_type: Option<HeaderValue>,
-    /// How long after the refusal one call may look.
+    /// When WeChat refused, and how long after it one call may look.
+    since: Timestamp,
     look_after: Duration,
     /// When it may (Unix milliseconds).
     next_look: AtomicI64,
@@ -82,7 +83,12 @@ impl Circuits {
             circuits.clear();
         }
         let name = name(account, api);
-        let look_after = circuits.get(&name).map_or(FIRST_LOOK, |open| (2 * open.look_after).min(LOOK_AT_MOST));
+        let look_after = match circuits.get(&name) {
+            // Of many calls at once that WeChat refused, one is enough.
+            Some(open) if now < open.since + open.look_after && now < open.until => return,
+            Some(open) => (2 * open.look_after).min(LOOK_AT_MOST),
+            None => FIRST_LOOK,
+        };
         let open = Open {
             account: account_name(account),
             api: api.to_owned(),
@@ -90,6 +96,7 @@ impl Circuits {
             until,
             body: refusal.body,
             content_type: refusal.content_type,
+            since: now,
             look_after,
             next_look: AtomicI64::new((now + look_after).as_millis()),
         };
@@ -173,6 +180,8 @@ mod tests {
         assert!(circuits.held_back(&account(), API, NOW).is_some());
         assert!(circuits.held_back(&SlotId::parse("token:wx1").unwrap(), API, NOW).is_some(), "the same account");
         assert!(circuits.held_back(&account(), "/cgi-bin/user/get", NOW).is_none());
+        // Many at once that saw the same: the first look is not later for that.
+        (0..64).for_each(|_| refuse(&circuits, 45009));
         let later = NOW + FIRST_LOOK;
         assert!(circuits.held_back(&account(), API, later).is_none(), "one looks");
         assert!(circuits.held_back(&account(), API, later).is_some(), "the others wait");

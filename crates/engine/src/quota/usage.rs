@@ -129,7 +129,7 @@ impl Usage {
             for (api, count) in &apis.pin() {
                 let calls = count.calls.get() - count.saved_calls.load(Ordering::Relaxed);
                 let refused = count.refused.get() - count.saved_refused.load(Ordering::Relaxed);
-                if calls > 0 {
+                if calls > 0 || refused > 0 {
                     rows.push(ApiUse { day, key: key.clone(), api: api.clone(), calls, refused });
                     counts.push(Arc::clone(count));
                 }
@@ -149,17 +149,17 @@ impl Usage {
         Ok(rows.into_iter().map(UsageLine::of).collect())
     }
 
-    /// Saves every few seconds, and removes what is old, until `stop`; then saves once more.
+    /// Saves every few seconds, and removes what is old, until `stop`. What is counted after that is for who ends the server.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut removed_at = None;
         while stop.run_until_cancelled(tokio::time::sleep(SAVE_EVERY)).await.is_some() {
             self.save_or_say().await;
             self.remove_old(&mut removed_at).await;
         }
-        self.save_or_say().await;
     }
 
-    async fn save_or_say(&self) {
+    /// Saves; what the database does not take is told in the log.
+    pub async fn save_or_say(&self) {
         if let Err(error) = self.save().await {
             tracing::error!(%error, "the counts of API calls could not be written; they are kept for the next time");
         }

@@ -79,6 +79,7 @@ async fn connections_that_wechat_has_closed_meanwhile_are_not_used() {
         // It says nothing of the end of the connection, and ends it.
         wechat.next(INFO, Reply::Raw("HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n{\"subscribe\":1}".to_owned()));
         assert_eq!(post(&server).await.json(), json!({"subscribe": 1}), "{round}");
+        wechat.has_ended(round + 1).await;
     }
 }
 

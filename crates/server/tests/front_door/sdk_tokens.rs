@@ -78,6 +78,16 @@ async fn the_body_of_stable_token_is_read_whatever_its_type_says() {
     assert_eq!(server.get(STABLE).await.errcode(), 43002);
 }
 
+/// A stranger that sends its body byte by byte holds its place for 30 seconds, not for ever.
+#[tokio::test]
+async fn a_body_that_does_not_arrive_is_not_waited_for() {
+    let (_wechat, server, _database, _) = scene().await;
+    let head =
+        format!("POST {STABLE} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-length: 100\r\n\r\n{{");
+    let answer = server.raw(&head).await;
+    assert!(answer.starts_with("HTTP/1.1 504 ") && answer.contains("\"errcode\":-10015,"), "{answer}");
+}
+
 #[tokio::test]
 async fn wrong_ones_are_refused_in_wechats_words() {
     let (wechat, server, _database, _) = scene().await;

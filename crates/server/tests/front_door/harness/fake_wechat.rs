@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use super::eventually;
+use super::{eventually, within};
 
 /// The path of stable tokens, the product's default.
 pub(crate) const STABLE: &str = "/cgi-bin/stable_token";
@@ -110,13 +110,19 @@ pub(crate) struct FakeWechat {
 struct Shared {
     state: Mutex<State>,
     closed: watch::Sender<bool>,
+    /// Connections that ended with a [`Reply::Raw`].
+    ended: watch::Sender<usize>,
 }
 
 impl FakeWechat {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let shared = Arc::new(Shared { state: Mutex::default(), closed: watch::Sender::new(false) });
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            closed: watch::Sender::new(false),
+            ended: watch::Sender::new(0),
+        });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (serving, stopped) = (Arc::clone(&shared), stop.clone());
         tasks.clone().spawn(async move {
@@ -167,6 +173,12 @@ impl FakeWechat {
         eventually(&format!("{calls} calls of {path}"), async || self.calls(path) >= calls).await;
     }
 
+    /// Waits until so many connections ended with a [`Reply::Raw`].
+    pub(crate) async fn has_ended(&self, connections: usize) {
+        let mut ended = self.shared.ended.subscribe();
+        within("the end of connections", ended.wait_for(|ended| *ended >= connections)).await.unwrap();
+    }
+
     /// Whether this token or ticket was given out here and is not over.
     pub(crate) fn is_good(&self, token: &str) -> bool {
         self.shared.state.lock().unwrap().issued.get(token).is_some_and(|end| Instant::now() < *end)
@@ -213,6 +225,8 @@ impl Shared {
             Reply::Drop => return false,
             Reply::Raw(bytes) => {
                 let _ = stream.get_mut().write_all(bytes.as_bytes()).await;
+                let _ = stream.get_mut().shutdown().await;
+                self.ended.send_modify(|ended| *ended += 1);
                 return false;
             }
             Reply::Hang => std::future::pending().await,
