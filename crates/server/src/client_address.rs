@@ -14,15 +14,19 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(of(&parts.headers, &parts.extensions)))
+        Ok(Self(of(&parts.headers, peer(&parts.extensions))))
     }
+}
+
+/// Who is at the other end of the connection, where the router has noted it.
+pub(crate) fn peer(extensions: &Extensions) -> Option<SocketAddr> {
+    extensions.get().copied()
 }
 
 /// The peer's address. A reverse proxy on this machine or in its private network names the real one as the last entry of
 /// `X-Forwarded-For`; from anybody else that header is hearsay.
-pub(crate) fn of(headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
-    let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    let peer = extensions.get::<SocketAddr>().map_or(unknown, |peer| peer.ip().to_canonical());
+pub(crate) fn of(headers: &HeaderMap, peer: Option<SocketAddr>) -> IpAddr {
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical());
     if !is_near(peer) {
         return peer;
     }
@@ -43,11 +47,10 @@ mod tests {
     use super::*;
 
     fn seen(peer: &str, forwarded: &str) -> String {
-        let mut extensions = Extensions::new();
-        extensions.insert(SocketAddr::new(peer.parse().unwrap(), 1));
+        let peer = SocketAddr::new(peer.parse().unwrap(), 1);
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-for", forwarded.parse().unwrap());
-        of(&headers, &extensions).to_string()
+        of(&headers, Some(peer)).to_string()
     }
 
     #[test]

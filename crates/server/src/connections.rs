@@ -28,9 +28,10 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::answer::{Error, JSON};
-use crate::direct_calls::{DirectCalls, Way, prepared};
+use crate::direct_calls::{DirectCalls, Way};
 use crate::framing::Watched;
 use crate::open_connections::{OpenConnections, State, UnderWay, drive};
+use crate::passthrough::AnswerBody;
 use crate::ready_answers::ReadyAnswers;
 
 /// How long a TLS handshake may take.
@@ -73,16 +74,18 @@ impl Answering {
         }
         let under_way = connection.begin();
         if let Some(way) = Way::of(&request) {
-            let answer = Arc::clone(&self.direct).answer(way, prepared(request, peer));
+            // What is awaited is made inside: a future that is moved into another is copied, all of it.
+            let direct = Arc::clone(&self.direct);
             return future::Either::Right(Box::pin(async move {
-                Ok(answer.await.map(|body| Either::Right(Counted { body, under_way })))
+                let response = direct.answer(way, request, peer).await;
+                Ok(response.map(|body| Either::Right(Counted { body, under_way })))
             }));
         }
         request.extensions_mut().insert(peer);
-        let routed = self.router.clone().oneshot(request);
+        let router = self.router.clone();
         future::Either::Right(Box::pin(async move {
-            let response = routed.await?;
-            Ok(response.map(|body| Either::Right(Counted { body, under_way })))
+            let response = router.oneshot(request).await?;
+            Ok(response.map(|body| Either::Right(Counted { body: Either::Right(body), under_way })))
         }))
     }
 }
@@ -102,18 +105,18 @@ fn measured_twice() -> Response<Full<Bytes>> {
 
 /// A body that keeps its request counted as under way until the last byte of the answer.
 struct Counted {
-    body: axum::body::Body,
+    body: AnswerBody,
     under_way: UnderWay,
 }
 
 impl Body for Counted {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = axum::BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if matches!(polled, Poll::Ready(Some(_))) {
             self.under_way.sends_a_piece();

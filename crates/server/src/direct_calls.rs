@@ -9,11 +9,14 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use engine::Engine;
 use http::{Method, Request};
+use http_body_util::Either;
 use prometheus_client::metrics::counter::Counter;
 
 use crate::app_path::AppPath;
+use crate::passthrough::AnswerBody;
 use crate::request_id::{REQUEST_ID, RequestId};
 use crate::{from_backends, from_sdks, passthrough};
 
@@ -41,18 +44,23 @@ impl DirectCalls {
     }
 
     /// Answers a call that came in this way.
-    pub(crate) async fn answer(self: Arc<Self>, way: Way, request: Request<Body>) -> Response {
+    pub(crate) async fn answer<B>(&self, way: Way, request: Request<B>, peer: SocketAddr) -> Response<AnswerBody>
+    where
+        B: hyper::body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let request = request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
         let id = RequestId::of(request.headers());
         let method = request.method().clone();
         let answer = match way {
-            Way::App => from_backends::call(&self.engine, request).await,
-            Way::Root => from_sdks::call(&self.engine, request).await,
+            Way::App => from_backends::call(&self.engine, request, peer).await,
+            Way::Root => from_sdks::call(&self.engine, request, Some(peer)).await,
         };
         let mut response = match answer {
             Ok(response) => response,
             // Only what goes wrong is told in the log, so only then the request needs a name there.
             Err(error) => tracing::info_span!("request", id = %id, %method, route = way.route())
-                .in_scope(|| error.into_response()),
+                .in_scope(|| error.into_response().map(Either::Right)),
         };
         self.count(way, response.status().as_u16());
         response.headers_mut().insert(REQUEST_ID, id.into_header());
@@ -86,17 +94,6 @@ impl Way {
             Self::Root => from_sdks::ROUTE,
         }
     }
-}
-
-/// The request as handlers take it.
-pub(crate) fn prepared<B>(request: Request<B>, peer: SocketAddr) -> Request<Body>
-where
-    B: hyper::body::Body<Data = bytes::Bytes> + Send + 'static,
-    B::Error: Into<axum::BoxError>,
-{
-    let mut request = request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
-    request.extensions_mut().insert(peer);
-    request
 }
 
 #[cfg(test)]

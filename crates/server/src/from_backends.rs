@@ -5,9 +5,11 @@
 //! One layer guards them all: it finds the registration and checks the api_key (when public) and the scope. A handler
 //! gets the registration only from that layer, so it cannot be reached without it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
@@ -28,6 +30,7 @@ use crate::answer::{Error, json_bytes, json_of};
 use crate::app_path::AppPath;
 use crate::client_address;
 use crate::parameters::Parameters;
+use crate::passthrough::AnswerBody;
 use crate::{mini_program, passthrough, payment};
 
 /// The routes of this audience.
@@ -59,7 +62,7 @@ pub(crate) const PASSED_ON: &str = "/app/{key}/{*path}";
 
 async fn guard(State(engine): State<Arc<Engine>>, request: Request, next: Next) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
-    let (registered, below) = admitted(&engine, &head).await?;
+    let (registered, below) = admitted(&engine, &head, client_address::peer(&head.extensions)).await?;
     let mut request = Request::from_parts(head, body);
     request.extensions_mut().insert(registered);
     if let Some(below) = below {
@@ -69,8 +72,12 @@ async fn guard(State(engine): State<Arc<Engine>>, request: Request, next: Next) 
 }
 
 /// The registration that is called, and the path below it, if the caller may use both.
-async fn admitted(engine: &Engine, head: &Parts) -> Result<(Arc<Registered>, Option<ApiPath>), Error> {
-    let client = client_address::of(&head.headers, &head.extensions);
+async fn admitted(
+    engine: &Engine,
+    head: &Parts,
+    peer: Option<SocketAddr>,
+) -> Result<(Arc<Registered>, Option<ApiPath>), Error> {
+    let client = client_address::of(&head.headers, peer);
     let path = AppPath::parse(head.uri.path()).ok_or(Error::NoSuchPath)?;
     // In its normal form, so that what is allowed is what is done.
     let below = if path.rest.is_empty() { None } else { Some(ApiPath::parse(path.rest)?) };
@@ -94,9 +101,13 @@ async fn admitted(engine: &Engine, head: &Parts) -> Result<(Arc<Registered>, Opt
 ///
 /// # Errors
 /// When the caller may not make it, or WeChat gave no whole answer.
-pub(crate) async fn call(engine: &Arc<Engine>, request: Request) -> Result<Response, Error> {
+pub(crate) async fn call(
+    engine: &Arc<Engine>,
+    request: Request,
+    peer: SocketAddr,
+) -> Result<Response<AnswerBody>, Error> {
     let (head, body) = request.into_parts();
-    let (registered, below) = admitted(engine, &head).await?;
+    let (registered, below) = admitted(engine, &head, Some(peer)).await?;
     pass_on(engine, registered, below.ok_or(Error::NoSuchPath)?, Request::from_parts(head, body)).await
 }
 
@@ -141,7 +152,7 @@ async fn routed_call(
     Extension(below): Extension<ApiPath>,
     request: Request,
 ) -> Result<Response, Error> {
-    pass_on(&engine, registered, below, request).await
+    Ok(pass_on(&engine, registered, below, request).await?.map(Body::new))
 }
 
 async fn pass_on(
@@ -149,7 +160,7 @@ async fn pass_on(
     registered: Arc<Registered>,
     below: ApiPath,
     request: Request,
-) -> Result<Response, Error> {
+) -> Result<Response<AnswerBody>, Error> {
     let (host, path) = passthrough::destination(&registered, below)?;
     // It answers the session_key, which goes to nobody else, also where no api_key is asked for.
     let tells_session_key = path.folded() == "/sns/jscode2session";

@@ -4,7 +4,7 @@
 //! Who calls shows it as WeChat wants it: appid and secret (or api_key), or the token that was got with them. A visitor's web
 //! token is WeChat's to judge. What must stay true: without one of these nothing goes to WeChat; the guard is asked first.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
@@ -17,6 +17,7 @@ use engine::consumers::{Consumer, UnknownConsumer};
 use engine::guard::{Caller, Doubtful};
 use engine::passthrough::{Needs, Refused};
 use http::Method;
+use http_body_util::Either;
 use secrecy::SecretString;
 use wechat::api_path::ApiPath;
 use wechat::calls::Host;
@@ -24,7 +25,7 @@ use wechat::calls::Host;
 use crate::answer::Error;
 use crate::client_address;
 use crate::parameters::query_value;
-use crate::passthrough::{answer, carry, check_scope};
+use crate::passthrough::{AnswerBody, answer, carry, check_scope};
 use crate::sdk_tokens;
 
 /// The first names of the proxy's own paths: what begins like one of them and is none is a slip.
@@ -51,26 +52,31 @@ pub(crate) fn is_well_known(path: &str) -> bool {
 }
 
 async fn routed_call(State(engine): State<Arc<Engine>>, request: Request) -> Result<Response, Error> {
-    call(&engine, request).await
+    let peer = client_address::peer(request.extensions());
+    Ok(call(&engine, request, peer).await?.map(Body::new))
 }
 
 /// A call of an SDK.
 ///
 /// # Errors
 /// When nobody is known by what it shows, the path is not for it, or WeChat gave no whole answer.
-pub(crate) async fn call(engine: &Arc<Engine>, request: Request) -> Result<Response, Error> {
-    let client = client_address::of(request.headers(), request.extensions());
+pub(crate) async fn call(
+    engine: &Arc<Engine>,
+    request: Request,
+    peer: Option<SocketAddr>,
+) -> Result<Response<AnswerBody>, Error> {
+    let client = client_address::of(request.headers(), peer);
     engine.guard.sdk(&Caller::of(&request, client))?;
     let first = request.uri().path().split('/').nth(1).unwrap_or_default();
     if OURS.contains(&first) {
         return Err(Error::NoSuchPath);
     }
     let path = ApiPath::parse(request.uri().path())?;
-    if OURS.contains(&path.first_segment()) || path.segments().nth(1).is_none() {
+    if OURS.contains(&path.first_segment()) || !path.has_several_names() {
         return Err(Error::NoSuchPath);
     }
     if sdk_tokens::is_token_path(&path) {
-        return sdk_tokens::for_secret(engine, &path, client, request).await;
+        return Ok(sdk_tokens::for_secret(engine, &path, client, request).await?.map(Either::Right));
     }
     let query = request.uri().query().unwrap_or_default();
     if is_visitors(&path, request.method()) {
@@ -115,7 +121,12 @@ fn is_visitors(path: &ApiPath, method: &Method) -> bool {
 
 /// The visitor's own token is in the query, and WeChat judges it. Bad ones are counted, so that nobody tries them out through
 /// here; one of ours is none of a visitor's.
-async fn for_visitor(engine: &Engine, path: &ApiPath, client: IpAddr, request: Request) -> Result<Response, Error> {
+async fn for_visitor(
+    engine: &Engine,
+    path: &ApiPath,
+    client: IpAddr,
+    request: Request,
+) -> Result<Response<AnswerBody>, Error> {
     let query = request.uri().query().unwrap_or_default();
     if query_value(query, "access_token").is_some_and(|token| engine.consumers.gave(&token)) {
         return Err(UnknownConsumer::invalid_token().into());
@@ -127,5 +138,5 @@ async fn for_visitor(engine: &Engine, path: &ApiPath, client: IpAddr, request: R
     if response.extensions().get::<Refused>().is_some() {
         engine.guard.turned_out_bad(Doubtful::Code, client, now);
     }
-    Ok(response)
+    Ok(response.map(Either::Left))
 }

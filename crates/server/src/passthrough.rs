@@ -13,9 +13,10 @@ use engine::Engine;
 use engine::apps::{Registered, Wanted};
 use engine::consumers::Consumer;
 use engine::guard::Denied;
-use engine::passthrough::{ApiCall, PassError};
+use engine::passthrough::{ApiCall, PassError, PassedBody};
 use http::header::TRANSFER_ENCODING;
 use http::{HeaderName, HeaderValue};
+use http_body_util::Either;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use wechat::api_path::ApiPath;
@@ -52,9 +53,9 @@ pub(crate) fn is_surely_wechats(rest: &str) -> bool {
 pub(crate) fn destination(registered: &Registered, below: ApiPath) -> Result<(Host, ApiPath), Error> {
     if let Some(path) = below.as_str().strip_prefix(QYAPI).filter(|path| path.starts_with('/')) {
         let path = ApiPath::parse(path)?;
-        return if path.segments().nth(1).is_some() { Ok((Host::Qyapi, path)) } else { Err(Error::NoSuchPath) };
+        return if path.has_several_names() { Ok((Host::Qyapi, path)) } else { Err(Error::NoSuchPath) };
     }
-    if OURS.contains(&below.first_segment()) || below.segments().nth(1).is_none() {
+    if OURS.contains(&below.first_segment()) || !below.has_several_names() {
         return Err(Error::NoSuchPath);
     }
     // A WeCom corporation's, if its id says so.
@@ -76,6 +77,9 @@ pub(crate) fn check_scope(consumer: &Consumer, path: &ApiPath) -> Result<(), Err
     if may { Ok(()) } else { Err(Denied::OutOfScope { path: path.to_string() }.into()) }
 }
 
+/// The body of an answer: WeChat's, or the proxy's own.
+pub(crate) type AnswerBody = Either<PassedBody, Body>;
+
 /// The answer to somebody who may call this API.
 ///
 /// # Errors
@@ -85,14 +89,15 @@ pub(crate) async fn answer(
     consumer: &Consumer,
     path: &ApiPath,
     request: Request,
-) -> Result<Response, Error> {
+) -> Result<Response<AnswerBody>, Error> {
     if sdk_tokens::is_token_path(path) {
-        return sdk_tokens::for_consumer(engine, consumer, path, request).await;
+        return Ok(sdk_tokens::for_consumer(engine, consumer, path, request).await?.map(Either::Right));
     }
     if let Some(wanted) = ticket(path, request.uri().query().unwrap_or_default()) {
-        return ticket_answer(engine, &consumer.registered, wanted).await;
+        return Ok(ticket_answer(engine, &consumer.registered, wanted).await?.map(Either::Right));
     }
-    carry(engine, Some(&consumer.registered), consumer.host, path, request).await
+    let answer = carry(engine, Some(&consumer.registered), consumer.host, path, request).await?;
+    Ok(answer.map(Either::Left))
 }
 
 /// Passes a request on and its answer back.
@@ -105,7 +110,7 @@ pub(crate) async fn carry(
     host: Host,
     path: &ApiPath,
     request: Request,
-) -> Result<Response, Error> {
+) -> Result<Response<PassedBody>, Error> {
     let (parts, body) = request.into_parts();
     if parts.headers.get(TRANSFER_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
         return Err(Error::BadBody("the body has a Transfer-Encoding besides chunked; send it as it is"));
@@ -118,8 +123,7 @@ pub(crate) async fn carry(
     let body = engine.passthrough.take(body).await.map_err(PassError::Caller)?;
     let query = parts.uri.query().unwrap_or_default();
     let call = ApiCall { registered, host, method: parts.method, path, query, headers: parts.headers, body };
-    let response = engine.passthrough.carry(call).await?;
-    Ok(response.map(Body::new))
+    Ok(engine.passthrough.carry(call).await?)
 }
 
 /// Which ticket a call asks for: `getTicket` of official accounts, and WeCom's two.

@@ -56,6 +56,13 @@ impl ApiPath {
     /// # Errors
     /// [`PathError`], which says what to do; it repeats at most one byte of the text.
     pub fn parse(raw: &str) -> Result<Self, PathError> {
+        if raw.len() <= MAX_PATH_LENGTH && is_normal(raw) {
+            return Ok(Self(raw.into()));
+        }
+        Self::put_in_order(raw)
+    }
+
+    fn put_in_order(raw: &str) -> Result<Self, PathError> {
         let mut path = String::with_capacity(raw.len().min(MAX_PATH_LENGTH) + 1);
         for segment in raw.split('/') {
             let start = path.len();
@@ -109,12 +116,36 @@ impl ApiPath {
     pub fn first_segment(&self) -> &str {
         self.segments().next().unwrap_or_default()
     }
+
+    /// Whether there are more names than one, as in all of WeChat's APIs.
+    #[must_use]
+    pub fn has_several_names(&self) -> bool {
+        self.0.bytes().skip(1).any(|byte| byte == b'/')
+    }
 }
 
 impl fmt::Display for ApiPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Whether a path is in its normal form for certain, as nearly all are: then there is nothing to decode. (One with a name that
+/// begins with a dot is looked at more closely.)
+fn is_normal(raw: &str) -> bool {
+    let mut before = b'-';
+    for byte in raw.bytes() {
+        let is_good = match byte {
+            b'/' => before != b'/',
+            b'.' => !matches!(before, b'/' | b'.'),
+            byte => is_allowed(byte),
+        };
+        if !is_good {
+            return false;
+        }
+        before = byte;
+    }
+    before != b'/' && raw.starts_with('/')
 }
 
 /// The unreserved characters of RFC 3986, section 2.3: with and without encoding they mean the same.

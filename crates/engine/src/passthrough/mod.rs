@@ -2,31 +2,30 @@
 //! answer comes back as it is.
 //!
 //! * [`needs`]: what WeChat has to be shown; `query`, `headers`: what of the request travels on;
-//! * [`request_body`], `answer`: bodies, streamed both ways; `progress`: as long as they move;
-//! * `client`: the connections; `healing`: what no new token heals; `outcome`: what the caller gets.
+//! * [`request_body`], `answer`: bodies, streamed both ways;
+//! * `api_host`: the connections; `exchange`: one request and its answer on a connection;
+//! * `healing`: what no new token heals; `outcome`: what the caller gets.
 //!
 //! The server's edges have checked who calls, and found path and registration. What must stay true: a token that WeChat
 //! calls dead is replaced once for all who saw it, and a request is repeated only if it is known whole and WeChat refused it for
 //! its token.
 
 mod answer;
-mod client;
+mod api_host;
+mod exchange;
 mod headers;
 mod healing;
 pub mod needs;
 mod outcome;
-mod progress;
 mod query;
 pub mod request_body;
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::HOST;
-use http::uri::InvalidUri;
-use http::{HeaderMap, Method, Request, Response, Uri};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, Response};
+use http1::NotATarget;
 use hyper::body::Body;
 use secrecy::ExposeSecret;
 use store::Timestamp;
@@ -36,8 +35,8 @@ use wechat::api_path::ApiPath;
 use wechat::calls::Host;
 
 use self::answer::Answer;
-pub use self::answer::AnswerBody;
-use self::client::{ApiHost, Unanswered};
+pub use self::answer::PassedBody;
+use self::api_host::{ApiHost, Unanswered};
 use self::healing::Unhealed;
 pub use self::needs::Needs;
 use self::request_body::{CallerBroke, Keeping, RequestBody};
@@ -50,9 +49,6 @@ use crate::quota::circuit::{Open, Refusal};
 use crate::quota::{Circuits, Usage};
 use crate::slot::{Current, Slot};
 use crate::upstream::{ClientError, Hosts, Roots, UpstreamError};
-
-/// How often connections that idle are looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// In the extensions of an answer: WeChat refused the call.
 #[derive(Debug, Clone, Copy)]
@@ -93,7 +89,7 @@ pub enum PassError {
     Method,
     /// The address that results is none.
     #[error("path and query make no address that WeChat can be asked: {0}")]
-    Address(InvalidUri),
+    Address(NotATarget),
 }
 
 /// Passes calls on. Cheap to clone.
@@ -170,7 +166,7 @@ impl Passthrough {
 
     /// Closes connections that idle, until `stop`.
     pub async fn sweep(self, stop: CancellationToken) {
-        while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+        while stop.run_until_cancelled(tokio::time::sleep(api_host::SWEEP_EVERY)).await.is_some() {
             self.0.api.sweep();
             self.0.qyapi.sweep();
         }
@@ -192,13 +188,13 @@ impl Passthrough {
     ///
     /// # Errors
     /// [`PassError`].
-    pub async fn carry(&self, call: ApiCall<'_>) -> Result<Response<AnswerBody>, PassError> {
+    pub async fn carry(&self, call: ApiCall<'_>) -> Result<Response<PassedBody>, PassError> {
         if matches!(call.method, Method::CONNECT | Method::TRACE) {
             return Err(PassError::Method);
         }
         let ApiCall { registered, host, method, path, query, headers, body } = call;
         let api_host = if host == Host::Qyapi { &self.0.qyapi } else { &self.0.api };
-        let attempt = Attempt { host: api_host, method, path: path.as_str(), headers: headers::to_wechat(headers) };
+        let attempt = Attempt { host: api_host, method, path: path.as_str(), headers };
         let Some(registered) = registered else {
             let (answer, _) = try_once(&attempt, (query, &[]), body).await?;
             return Ok(outcome::response(answer, &attempt.method, None));
@@ -317,7 +313,7 @@ impl Passthrough {
                 let now = self.0.foundation.clock.now();
                 self.0.circuits.refused((account, made.host, made.api), refusal, now);
             }
-            None if answer.parts.status.is_success() && *method != Method::HEAD => {
+            None if answer.head.status.is_success() && *method != Method::HEAD => {
                 self.0.circuits.taken(account, made.api);
                 let clears = ["/cgi-bin/clear_quota", "/cgi-bin/clear_quota/v2", "/cgi-bin/openapi/quota/clear"];
                 if *method == Method::POST && clears.contains(&made.api) {
@@ -340,25 +336,14 @@ async fn try_once(
     body: RequestBody,
 ) -> Result<(Answer, Option<RequestBody>), PassError> {
     let (sent, again) = body.send();
-    let mut request = Request::new(sent);
-    *request.method_mut() = attempt.method.clone();
-    *request.uri_mut() = target(attempt, query, put).map_err(PassError::Address)?;
-    request.headers_mut().clone_from(&attempt.headers);
-    request.headers_mut().insert(HOST, attempt.host.host_header.clone());
-    let (parts, received) = attempt.host.send(request).await.map_err(unanswered)?;
-    let answer = Answer::read(parts, received).await;
+    let write_address = |address: &mut BytesMut| {
+        address.extend_from_slice(attempt.path.as_bytes());
+        query::append(address, query, put);
+    };
+    let answer = attempt.host.send(&attempt.method, write_address, &attempt.headers, sent).await;
+    let (head, received) = answer.map_err(unanswered)?;
+    let answer = Answer::read(head, received).await;
     Ok((answer.map_err(|error| unanswered(Unanswered::Upstream(error)))?, again))
-}
-
-/// The request's target: what stands before the path, the path, and the query with these parameters.
-fn target(attempt: &Attempt<'_>, query: &str, put: &[(&str, &str)]) -> Result<Uri, InvalidUri> {
-    let base = &attempt.host.base_path;
-    let put_bytes: usize = put.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-    let mut text = String::with_capacity(base.len() + attempt.path.len() + query.len() + put_bytes + 8);
-    text.push_str(base);
-    text.push_str(attempt.path);
-    query::append(&mut text, query, put);
-    Uri::from_maybe_shared(Bytes::from(text))
 }
 
 /// What such a call has to bring but a token.
@@ -377,7 +362,8 @@ fn account(needs: Needs, registered: &Registered) -> Vec<(&'static str, &str)> {
 
 fn unanswered(error: Unanswered) -> PassError {
     match error {
-        Unanswered::Caller => PassError::Caller(CallerBroke),
+        Unanswered::Caller(broke) => PassError::Caller(broke),
+        Unanswered::Address(error) => PassError::Address(error),
         Unanswered::Upstream(error @ UpstreamError::Connect { .. }) => PassError::NoAnswer(error, "try again"),
         // Not even a GET is sent again: some of WeChat's change something, or use up a code.
         Unanswered::Upstream(error) => PassError::NoAnswer(error, "whether WeChat did what was asked is not known"),

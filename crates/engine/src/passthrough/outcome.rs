@@ -10,32 +10,31 @@ use memchr::memchr_iter;
 use secrecy::{ExposeSecret, SecretString};
 use store::Timestamp;
 
-use super::answer::{Answer, AnswerBody};
+use super::Refused;
+use super::answer::{Answer, PassedBody};
 use super::request_body::MOST_KEPT;
-use super::{Refused, headers};
 use crate::quota::circuit::Open;
 
 /// Tells callers what the proxy did with an answer: `held-back` or `not-repeated`.
 const DONE_HERE: HeaderName = HeaderName::from_static("x-wechat-proxy");
 
 /// WeChat's answer, without what is not the caller's: `sent` is the secret that was in the request.
-pub(super) fn response(answer: Answer, method: &Method, sent: Option<&SecretString>) -> Response<AnswerBody> {
-    let length = (*method == Method::HEAD).then(|| answer.parts.headers.get(CONTENT_LENGTH).cloned()).flatten();
-    let mut headers = headers::to_caller(answer.parts.headers);
-    let mut body = answer.body;
+pub(super) fn response(answer: Answer, method: &Method, sent: Option<&SecretString>) -> Response<PassedBody> {
+    let Answer { head, mut body, error } = answer;
+    let mut headers = head.headers;
     if let Some(sent) = sent {
         remove_from_headers(&mut headers, sent.expose_secret().as_bytes());
         body = without(body, sent.expose_secret().as_bytes());
     }
     // What a GET would have; nothing follows it.
-    if let Some(length) = length {
-        headers.insert(CONTENT_LENGTH, length);
+    if let Some(length) = head.content_length.filter(|_| *method == Method::HEAD) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     let mut response = Response::new(body);
-    if let Some(error) = answer.error {
+    if let Some(error) = error {
         response.extensions_mut().insert(Refused(error.errcode));
     }
-    *response.status_mut() = answer.parts.status;
+    *response.status_mut() = head.status;
     *response.headers_mut() = headers;
     response
 }
@@ -50,7 +49,7 @@ fn remove_from_headers(headers: &mut HeaderMap, sent: &[u8]) {
 
 /// The body with stars in the place of a secret. Only what is read whole is looked into: what is larger is no answer about a
 /// request.
-fn without(body: AnswerBody, sent: &[u8]) -> AnswerBody {
+fn without(body: PassedBody, sent: &[u8]) -> PassedBody {
     let Some(bytes) = body.bytes() else { return body };
     if find(&bytes, sent).is_none() {
         return body;
@@ -62,7 +61,7 @@ fn without(body: AnswerBody, sent: &[u8]) -> AnswerBody {
         rest = after.get(sent.len()..).unwrap_or_default();
     }
     clean.extend_from_slice(rest);
-    AnswerBody::whole(Bytes::from(clean))
+    PassedBody::whole(Bytes::from(clean))
 }
 
 fn find(bytes: &[u8], sent: &[u8]) -> Option<usize> {
@@ -74,8 +73,8 @@ fn find(bytes: &[u8], sent: &[u8]) -> Option<usize> {
 }
 
 /// WeChat's words of an earlier call.
-pub(super) fn held_back(open: &Open, now: Timestamp) -> Response<AnswerBody> {
-    let mut response = Response::new(AnswerBody::whole(open.body.clone()));
+pub(super) fn held_back(open: &Open, now: Timestamp) -> Response<PassedBody> {
+    let mut response = Response::new(PassedBody::whole(open.body.clone()));
     *response.status_mut() = StatusCode::OK;
     let headers = response.headers_mut();
     if let Some(content_type) = &open.content_type {
@@ -96,8 +95,8 @@ pub(super) fn not_repeated(mut answer: Answer) -> Answer {
         MOST_KEPT / 1024
     );
     let body = serde_json::json!({"errcode": error.errcode, "errmsg": errmsg}).to_string();
-    answer.body = AnswerBody::whole(body.into());
-    answer.parts.headers.insert(DONE_HERE, HeaderValue::from_static("not-repeated"));
+    answer.body = PassedBody::whole(body.into());
+    answer.head.headers.insert(DONE_HERE, HeaderValue::from_static("not-repeated"));
     answer
 }
 
@@ -117,7 +116,7 @@ mod tests {
             ("TOKE", "TOKE"),
             ("TOKEN", "********"),
         ] {
-            let body = without(AnswerBody::whole(Bytes::from_static(body.as_bytes())), sent);
+            let body = without(PassedBody::whole(Bytes::from_static(body.as_bytes())), sent);
             assert_eq!(body.bytes().unwrap(), clean);
         }
         let mut headers = HeaderMap::new();

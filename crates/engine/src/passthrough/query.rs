@@ -1,6 +1,8 @@
 //! The query of a call: the caller's parameters byte for byte, with what WeChat has to see put in the place of what the
 //! caller said of it.
 
+use bytes::{BufMut, BytesMut};
+use memchr::{memchr, memmem};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// What may stand in a value as it is (RFC 3986, unreserved).
@@ -11,25 +13,35 @@ pub(super) fn has(query: &str, name: &str) -> bool {
     pairs(query).any(|pair| names(pair, name))
 }
 
-/// Appends `?` and the query with these parameters first, and without what else it had of their names. The text holds a
-/// secret then.
-pub(super) fn append(text: &mut String, query: &str, put: &[(&str, &str)]) {
-    let mut separator = '?';
+/// Appends `?` and the query with these parameters first, and without what else it had of their names. What is written holds
+/// a secret then.
+pub(super) fn append(target: &mut BytesMut, query: &str, put: &[(&str, &str)]) {
+    let mut separator = b'?';
     for (name, value) in put {
-        text.push(std::mem::replace(&mut separator, '&'));
-        text.push_str(name);
-        text.push('=');
+        target.put_u8(std::mem::replace(&mut separator, b'&'));
+        target.put_slice(name.as_bytes());
+        target.put_u8(b'=');
         // WeChat's tokens are made of what needs no encoding.
-        if value.bytes().all(is_unreserved) {
-            text.push_str(value);
+        if value.bytes().fold(true, |is_plain, byte| is_plain & is_unreserved(byte)) {
+            target.put_slice(value.as_bytes());
         } else {
-            text.extend(utf8_percent_encode(value, VALUE));
+            utf8_percent_encode(value, VALUE).for_each(|part| target.put_slice(part.as_bytes()));
         }
     }
-    for pair in pairs(query).filter(|pair| !put.iter().any(|(name, _)| names(pair, name))) {
-        text.push(std::mem::replace(&mut separator, '&'));
-        text.push_str(pair);
+    if !query.is_empty() && !put.iter().any(|(name, _)| may_have(query, name)) {
+        target.put_u8(separator);
+        target.put_slice(query.as_bytes());
+        return;
     }
+    for pair in pairs(query).filter(|pair| !put.iter().any(|(name, _)| names(pair, name))) {
+        target.put_u8(std::mem::replace(&mut separator, b'&'));
+        target.put_slice(pair.as_bytes());
+    }
+}
+
+/// Whether there may be a parameter of this name: false is sure.
+fn may_have(query: &str, name: &str) -> bool {
+    memmem::find(query.as_bytes(), name.as_bytes()).is_some() || memchr(b'%', query.as_bytes()).is_some()
 }
 
 fn is_unreserved(byte: u8) -> bool {
@@ -52,10 +64,14 @@ mod tests {
 
     use super::*;
 
+    fn written(path: &str, query: &str, put: &[(&str, &str)]) -> String {
+        let mut target = BytesMut::from(path);
+        append(&mut target, query, put);
+        String::from_utf8(target.to_vec()).unwrap()
+    }
+
     fn put(query: &str) -> String {
-        let mut text = String::new();
-        append(&mut text, query, &[("access_token", "T+1")]);
-        text.strip_prefix('?').unwrap().to_owned()
+        written("", query, &[("access_token", "T+1")]).strip_prefix('?').unwrap().to_owned()
     }
 
     #[test]
@@ -69,11 +85,8 @@ mod tests {
 
     #[test]
     fn without_parameters_nothing_is_appended() {
-        let mut text = "/x".to_owned();
-        append(&mut text, "", &[]);
-        assert_eq!(text, "/x");
-        append(&mut text, "a=b&&c", &[]);
-        assert_eq!(text, "/x?a=b&c");
+        assert_eq!(written("/x", "", &[]), "/x");
+        assert_eq!(written("/x", "a=b&&c", &[]), "/x?a=b&&c");
     }
 
     #[test]

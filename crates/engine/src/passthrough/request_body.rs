@@ -7,17 +7,15 @@
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Frame, SizeHint};
+use hyper::body::Body;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-
-use super::progress::Progress;
 
 /// The largest body that is kept, in bytes. Larger ones stream, and are not repeated.
 pub const MOST_KEPT: usize = 1024 * 1024;
@@ -69,12 +67,12 @@ enum Taken {
     Streaming(Streaming),
 }
 
-struct Streaming {
+/// What is there of a body, and what still comes.
+pub(super) struct Streaming {
     first: Bytes,
     /// The room that it takes, until it is sent.
     room: Option<OwnedSemaphorePermit>,
     rest: UnsyncBoxBody<Bytes, BoxError>,
-    progress: Arc<Progress>,
 }
 
 impl RequestBody {
@@ -117,84 +115,79 @@ impl RequestBody {
         B::Error: Into<BoxError>,
     {
         let rest = body.map_err(Into::into).boxed_unsync();
-        Self(Taken::Streaming(Streaming { first, room, rest, progress: Arc::default() }))
+        Self(Taken::Streaming(Streaming { first, room, rest }))
     }
 
     /// What is sent, and, when the request can be repeated, the same once more.
     pub(super) fn send(self) -> (SentBody, Option<Self>) {
         match self.0 {
-            Taken::Whole(bytes, room) => {
-                (SentBody(Sent::Whole(Full::new(bytes.clone()))), Some(Self(Taken::Whole(bytes, room))))
-            }
-            Taken::Streaming(streaming) => (SentBody(Sent::Streaming(streaming)), None),
+            Taken::Whole(bytes, room) => (SentBody::Whole(bytes.clone()), Some(Self(Taken::Whole(bytes, room)))),
+            Taken::Streaming(streaming) => (SentBody::Streaming(streaming), None),
         }
     }
 }
 
-/// A body as hyper sends it.
-pub(super) struct SentBody(Sent);
-
-enum Sent {
-    Whole(Full<Bytes>),
+/// A body on its way to WeChat.
+pub(super) enum SentBody {
+    /// What is left of one that is there; nothing at its end.
+    Whole(Bytes),
+    /// One that still comes.
     Streaming(Streaming),
 }
 
-impl SentBody {
-    /// Tells whether it moves; a body that is whole is sent at once.
-    pub(super) fn progress(&self) -> Option<Arc<Progress>> {
-        match &self.0 {
-            Sent::Whole(_) => None,
-            Sent::Streaming(streaming) => Some(Arc::clone(&streaming.progress)),
-        }
+impl Default for SentBody {
+    fn default() -> Self {
+        Self::Whole(Bytes::new())
     }
 }
 
-impl Body for SentBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match &mut self.0 {
-            Sent::Whole(whole) => Pin::new(whole).poll_frame(context).map_err(|never| match never {}),
-            Sent::Streaming(streaming) => streaming.poll(context),
+impl SentBody {
+    /// Its length in bytes, if it is known: that of a streamed one as the caller announced it, because WeChat's upload APIs
+    /// want to know it.
+    pub(super) fn length(&self) -> Option<u64> {
+        match self {
+            Self::Whole(bytes) => u64::try_from(bytes.len()).ok(),
+            Self::Streaming(streaming) => streaming.length(),
         }
     }
 
-    fn is_end_stream(&self) -> bool {
-        match &self.0 {
-            Sent::Whole(whole) => whole.is_end_stream(),
-            Sent::Streaming(streaming) => streaming.first.is_empty() && streaming.rest.is_end_stream(),
-        }
+    /// Whether it is at its end for certain.
+    pub(super) fn is_taken(&self) -> bool {
+        matches!(self, Self::Whole(bytes) if bytes.is_empty())
     }
 
-    fn size_hint(&self) -> SizeHint {
-        match &self.0 {
-            Sent::Whole(whole) => whole.size_hint(),
-            Sent::Streaming(streaming) => streaming.size_hint(),
+    /// The next piece; `None` at the end.
+    pub(super) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, CallerBroke>>> {
+        match self {
+            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
+            Self::Streaming(streaming) => streaming.poll_piece(context),
         }
     }
 }
 
 impl Streaming {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, CallerBroke>>> {
         if !self.first.is_empty() {
-            self.progress.moved();
             self.room = None;
-            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
+            return Poll::Ready(Some(Ok(std::mem::take(&mut self.first))));
         }
-        let polled = Pin::new(&mut self.rest).poll_frame(context);
-        if polled.is_ready() {
-            self.progress.moved();
+        loop {
+            match ready!(Pin::new(&mut self.rest).poll_frame(context)) {
+                None => return Poll::Ready(None),
+                Some(Err(_)) => return Poll::Ready(Some(Err(CallerBroke))),
+                Some(Ok(frame)) => {
+                    // Trailers are of the caller's connection.
+                    if let Ok(piece) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(piece)));
+                    }
+                }
+            }
         }
-        polled.map_err(|_| CallerBroke.into())
     }
 
-    /// What is sent has the length that the caller announced; WeChat's upload APIs want to know it.
-    fn size_hint(&self) -> SizeHint {
-        let first = u64::try_from(self.first.len()).unwrap_or(u64::MAX);
-        match self.rest.size_hint().exact() {
-            Some(rest) => SizeHint::with_exact(first.saturating_add(rest)),
-            None => SizeHint::default(),
-        }
+    fn length(&self) -> Option<u64> {
+        let first = u64::try_from(self.first.len()).ok()?;
+        self.rest.size_hint().exact()?.checked_add(first)
     }
 }

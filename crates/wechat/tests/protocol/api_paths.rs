@@ -102,6 +102,12 @@ proptest! {
     }
 
     #[test]
+    fn what_is_in_order_already_reads_as_what_is_put_in_order(raw in r"(/[a-c.]{0,3}){1,6}") {
+        // A name that means "here" has to be looked at, and nothing is left of it.
+        prop_assert_eq!(ApiPath::parse(&raw), ApiPath::parse(&format!("/%2e{raw}")));
+    }
+
+    #[test]
     fn encoding_changes_nothing(names in proptest::collection::vec("[a-zA-Z0-9_~-]{1,8}", 1..6)) {
         let plain: String = names.iter().map(|name| format!("/{name}")).collect();
         let encoded: String = names

@@ -25,6 +25,8 @@ pub(crate) enum Does {
     Say(u16, &'static str, Vec<u8>),
     /// Answers with a text that it makes of the request.
     Tell(fn(&Arrived) -> String),
+    /// Does what it decides when it sees the request.
+    Decide(fn(&Arrived) -> Does),
     /// Leads elsewhere, with this status.
     Redirect(u16, String),
     /// Closes the connection without a byte.
@@ -281,9 +283,15 @@ impl Shared {
 
 /// False: the connection ends with this.
 async fn answer(stream: &mut TcpStream, request: &Arrived, mut does: Does) -> bool {
-    while let Does::After(delay, then) = does {
-        tokio::time::sleep(delay).await;
-        does = *then;
+    loop {
+        does = match does {
+            Does::After(delay, then) => {
+                tokio::time::sleep(delay).await;
+                *then
+            }
+            Does::Decide(decide) => decide(request),
+            _ => break,
+        };
     }
     let plain = "text/plain; charset=utf-8";
     match does {
@@ -309,7 +317,7 @@ async fn answer(stream: &mut TcpStream, request: &Arrived, mut does: Does) -> bo
             let _ = stream.write_all(&bytes).await;
             false
         }
-        Does::Drop | Does::After(..) => false,
+        Does::Drop | Does::After(..) | Does::Decide(_) => false,
         Does::Hang => std::future::pending().await,
     }
 }

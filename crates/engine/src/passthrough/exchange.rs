@@ -1,0 +1,295 @@
+//! One request and its answer on a connection: bytes out, bytes in, and a limit on every wait.
+//!
+//! A call drives its connection itself, without a task or a channel between them: a small call is one write and one read. What
+//! must stay true: what is sent goes on while an answer is read, and an answer is read while something is sent, so that
+//! neither side waits for the other; nothing stands still for longer than [`STALL`].
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::Method;
+use http1::{AnswerBody, AnswerHead, CHUNK_END, LAST_CHUNK, Malformed, Piece, chunk_begin};
+use hyper_rustls::MaybeHttpsStream;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+use tokio_util::io::{poll_read_buf, poll_write_buf};
+
+use super::headers;
+use super::request_body::{CallerBroke, SentBody};
+
+/// How long nothing may move: no byte of a caller's body, no head of an answer, no byte of its body. WeChat's slow APIs
+/// (pictures that are looked at, drafts that are published) take seconds; its SDKs wait 5 to 60.
+pub(super) const STALL: Duration = Duration::from_secs(30);
+
+/// How long a request may take that moves all the while, up to the head of its answer: 100 MiB at 30 KB/s.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// Room for what comes, in bytes: for a head with a small body, and for a large body.
+const SMALL_ROOM: usize = 8 * 1024;
+const LARGE_ROOM: usize = 64 * 1024;
+
+/// Why an exchange did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    /// The caller's body ended before it was whole.
+    #[error(transparent)]
+    Caller(#[from] CallerBroke),
+    /// Nothing moved for too long.
+    #[error("nothing moved for {} s", STALL.as_secs())]
+    Stalled,
+    /// The network.
+    #[error(transparent)]
+    Network(#[from] io::Error),
+    /// What came is no answer.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+}
+
+type Stream = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
+
+/// A connection, and the exchange that is under way on it.
+pub(super) struct Connection {
+    stream: Stream,
+    /// What came and was not read yet.
+    came: BytesMut,
+    outgoing: Outgoing,
+    /// Why sending stopped; what had been answered before is still read.
+    not_sent: Option<Broken>,
+    watch: Watch,
+}
+
+/// What is being sent.
+struct Outgoing {
+    /// The head, and what frames the pieces of the body.
+    framing: BytesMut,
+    /// The piece of the body behind it, and what stands behind that.
+    piece: Bytes,
+    piece_end: &'static [u8],
+    body: SentBody,
+    /// How much of the body is still to come; `None`: it goes in chunks.
+    left: Option<u64>,
+    is_all_taken: bool,
+    is_flushed: bool,
+}
+
+/// Ends waits that are too long. One timer serves all exchanges of a connection: it is set anew only when it goes off, not with
+/// each request.
+struct Watch {
+    timer: Pin<Box<Sleep>>,
+    /// Since when nothing has moved while something was waited for.
+    waiting_since: Option<Instant>,
+    /// When the request that is under way was first waited for.
+    asked_at: Option<Instant>,
+}
+
+impl Connection {
+    /// A connection that nothing was sent on.
+    pub(super) fn new(stream: MaybeHttpsStream<TokioIo<TcpStream>>) -> Self {
+        let timer = Box::pin(tokio::time::sleep(STALL));
+        Self {
+            stream: TokioIo::new(stream),
+            came: BytesMut::new(),
+            outgoing: Outgoing::nothing(),
+            not_sent: None,
+            watch: Watch { timer, waiting_since: None, asked_at: None },
+        }
+    }
+
+    /// Begins an exchange that sends this body; its head is to be written into the buffer.
+    pub(super) fn begin(&mut self, body: SentBody) -> &mut BytesMut {
+        self.watch.waiting_since = None;
+        self.watch.asked_at = None;
+        self.outgoing.begin(body)
+    }
+
+    /// The head of the answer, and its body, which is still to come.
+    pub(super) fn poll_head(
+        &mut self,
+        context: &mut Context<'_>,
+        method: &Method,
+    ) -> Poll<Result<(AnswerHead, AnswerBody), Broken>> {
+        loop {
+            if let Some(answer) = AnswerHead::read(&mut self.came, method, headers::goes_to_caller)? {
+                return Poll::Ready(Ok(answer));
+            }
+            if ready!(self.poll_more(context, SMALL_ROOM, Some(LONGEST)))? == 0 {
+                return Poll::Ready(Err(self.not_sent.take().unwrap_or(Malformed::Half.into())));
+            }
+        }
+    }
+
+    /// The next piece of the answer's body; `None` at its end.
+    pub(super) fn poll_piece(
+        &mut self,
+        context: &mut Context<'_>,
+        body: &mut AnswerBody,
+    ) -> Poll<Result<Option<Bytes>, Broken>> {
+        loop {
+            match body.next(&mut self.came)? {
+                Piece::Bytes(bytes) => return Poll::Ready(Ok(Some(bytes))),
+                Piece::End => return Poll::Ready(Ok(None)),
+                Piece::Missing => {}
+            }
+            let is_small = body.remaining().is_some_and(|left| left <= SMALL_ROOM as u64);
+            let room = if is_small { SMALL_ROOM } else { LARGE_ROOM };
+            if ready!(self.poll_more(context, room, None))? == 0 {
+                body.connection_ended()?;
+                return Poll::Ready(Ok(None));
+            }
+        }
+    }
+
+    /// Whether another exchange can follow one that is over, as far as can be known without waiting: all was sent, nothing came that
+    /// nobody asked for, and the other side has left it open.
+    pub(super) fn is_quiet(&mut self, context: &mut Context<'_>) -> bool {
+        let mut byte = [0; 1];
+        self.is_done() && Pin::new(&mut self.stream).poll_read(context, &mut ReadBuf::new(&mut byte)).is_pending()
+    }
+
+    /// Whether all was sent, and all that came was read.
+    pub(super) fn is_done(&self) -> bool {
+        self.outgoing.is_flushed && self.not_sent.is_none() && self.came.is_empty()
+    }
+
+    /// Reads more, and sends meanwhile what is still to be sent; 0 at the end of the connection.
+    fn poll_more(
+        &mut self,
+        context: &mut Context<'_>,
+        room: usize,
+        longest: Option<Duration>,
+    ) -> Poll<Result<usize, Broken>> {
+        match self.poll_send(context) {
+            Poll::Ready(Err(Broken::Caller(broke))) => return Poll::Ready(Err(broke.into())),
+            // An answer may have come before: that the request is too large, and nothing more is read of it.
+            Poll::Ready(Err(error)) => self.not_sent = Some(error),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+        }
+        if self.came.capacity() - self.came.len() < room / 8 {
+            self.came.reserve(room);
+        }
+        match poll_read_buf(Pin::new(&mut self.stream), context, &mut self.came) {
+            Poll::Ready(Ok(length)) => {
+                self.watch.has_moved();
+                Poll::Ready(Ok(length))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.not_sent.take().unwrap_or(error.into()))),
+            Poll::Pending => {
+                ready!(self.watch.poll(context, longest));
+                Poll::Ready(Err(Broken::Stalled))
+            }
+        }
+    }
+
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        while !self.outgoing.is_flushed && self.not_sent.is_none() {
+            self.outgoing.load(context)?;
+            let stream = Pin::new(&mut self.stream);
+            if self.outgoing.has_written_all() {
+                if !self.outgoing.is_all_taken {
+                    return Poll::Pending;
+                }
+                ready!(stream.poll_flush(context))?;
+                self.outgoing.is_flushed = true;
+            } else if ready!(self.outgoing.poll_write(stream, context))? == 0 {
+                return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
+            }
+            self.watch.has_moved();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Outgoing {
+    fn nothing() -> Self {
+        Self {
+            framing: BytesMut::new(),
+            piece: Bytes::new(),
+            piece_end: b"",
+            body: SentBody::default(),
+            left: Some(0),
+            is_all_taken: true,
+            is_flushed: true,
+        }
+    }
+
+    fn begin(&mut self, body: SentBody) -> &mut BytesMut {
+        let mut framing = std::mem::take(&mut self.framing);
+        framing.clear();
+        let left = body.length();
+        *self = Self { framing, body, left, is_all_taken: false, is_flushed: false, ..Self::nothing() };
+        &mut self.framing
+    }
+
+    /// Takes the next piece of the body, when the one before is written.
+    fn load(&mut self, context: &mut Context<'_>) -> Result<(), CallerBroke> {
+        if self.is_all_taken || self.piece.has_remaining() || self.piece_end.has_remaining() {
+            return Ok(());
+        }
+        let Poll::Ready(piece) = self.body.poll_piece(context) else { return Ok(()) };
+        match (piece.transpose()?, &mut self.left) {
+            (Some(piece), None) if piece.is_empty() => {}
+            (Some(piece), None) => {
+                chunk_begin(&mut self.framing, piece.len());
+                (self.piece, self.piece_end) = (piece, CHUNK_END);
+            }
+            (Some(piece), Some(left)) => {
+                // Longer than announced, it would be read as the next request.
+                let length = u64::try_from(piece.len()).map_err(|_| CallerBroke)?;
+                *left = left.checked_sub(length).ok_or(CallerBroke)?;
+                self.piece = piece;
+            }
+            (None, Some(1..)) => return Err(CallerBroke),
+            (None, left) => {
+                if left.is_none() {
+                    self.framing.extend_from_slice(LAST_CHUNK);
+                }
+                self.is_all_taken = true;
+            }
+        }
+        // A whole body is in hand, and its end as well: what is to be sent with it is sent at once.
+        if self.left == Some(0) && self.body.is_taken() {
+            self.is_all_taken = true;
+        }
+        Ok(())
+    }
+
+    fn has_written_all(&self) -> bool {
+        !self.framing.has_remaining() && !self.piece.has_remaining() && !self.piece_end.has_remaining()
+    }
+
+    fn poll_write(&mut self, stream: Pin<&mut Stream>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if !self.piece.has_remaining() {
+            let length = ready!(stream.poll_write(context, &self.framing))?;
+            self.framing.advance(length);
+            return Poll::Ready(Ok(length));
+        }
+        let mut all = (&mut self.framing).chain(&mut self.piece).chain(&mut self.piece_end);
+        poll_write_buf(stream, context, &mut all)
+    }
+}
+
+impl Watch {
+    fn has_moved(&mut self) {
+        self.waiting_since = None;
+    }
+
+    /// Ready when the wait is over: nothing has moved for [`STALL`], or the request takes longer than `longest`.
+    fn poll(&mut self, context: &mut Context<'_>, longest: Option<Duration>) -> Poll<()> {
+        let since = *self.waiting_since.get_or_insert_with(Instant::now);
+        let asked_at = *self.asked_at.get_or_insert(since);
+        loop {
+            ready!(self.timer.as_mut().poll(context));
+            let now = Instant::now();
+            let end = since + STALL;
+            if now >= end || longest.is_some_and(|longest| now >= asked_at + longest) {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(end);
+        }
+    }
+}
