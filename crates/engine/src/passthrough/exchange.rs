@@ -293,3 +293,89 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use bytes::BufMut;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::time::advance;
+
+    use super::*;
+
+    const ASKED: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+    const ANSWERED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+
+    async fn connected() -> (Connection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (here, there) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        (Connection::new(MaybeHttpsStream::Http(TokioIo::new(here.unwrap()))), there.unwrap().0)
+    }
+
+    async fn head(connection: &mut Connection) -> Result<(AnswerHead, AnswerBody), Broken> {
+        poll_fn(|context| connection.poll_head(context, &Method::GET)).await
+    }
+
+    async fn piece(connection: &mut Connection, body: &mut AnswerBody) -> Result<Option<Bytes>, Broken> {
+        poll_fn(|context| connection.poll_piece(context, body)).await
+    }
+
+    /// Asks, and gets an answer.
+    async fn exchange(connection: &mut Connection, there: &mut TcpStream) -> Bytes {
+        connection.begin(SentBody::default()).put_slice(ASKED);
+        let answering = async {
+            there.read_exact(&mut [0; ASKED.len()]).await.unwrap();
+            there.write_all(ANSWERED).await.unwrap();
+        };
+        let ((), answer) = tokio::join!(answering, head(connection));
+        let (_, mut body) = answer.unwrap();
+        piece(connection, &mut body).await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_connection_serves_one_exchange_after_the_other() {
+        let (mut connection, mut there) = connected().await;
+        for _ in 0..3 {
+            assert_eq!(exchange(&mut connection, &mut there).await, "{}");
+            let is_quiet = poll_fn(|context| Poll::Ready(connection.is_quiet(context))).await;
+            assert!(is_quiet && connection.is_done());
+        }
+        drop(there);
+        let noticed = async {
+            while poll_fn(|context| Poll::Ready(connection.is_quiet(context))).await {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(STALL, noticed).await.unwrap();
+    }
+
+    /// The clock jumps to the next timer when nothing else is to be done.
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_answer_is_given_up_after_the_limit_however_old_the_timer_is() {
+        let (mut connection, _there) = connected().await;
+        for idle in [0, 1, 29, 31, 7200] {
+            advance(Duration::from_secs(idle)).await;
+            connection.begin(SentBody::default()).put_slice(ASKED);
+            let asked_at = Instant::now();
+            assert!(matches!(head(&mut connection).await, Err(Broken::Stalled)));
+            let waited = asked_at.elapsed();
+            assert!(waited >= STALL && waited < STALL + Duration::from_secs(1), "{idle}: {waited:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_whose_reader_is_slow_is_not_given_up() {
+        let (mut connection, mut there) = connected().await;
+        connection.begin(SentBody::default()).put_slice(ASKED);
+        there.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab").await.unwrap();
+        let (_, mut body) = head(&mut connection).await.unwrap();
+        assert_eq!(piece(&mut connection, &mut body).await.unwrap().unwrap(), "ab");
+        // Nobody asks for more for an hour; then the rest is waited for as long as ever.
+        advance(Duration::from_secs(3600)).await;
+        let asked_at = Instant::now();
+        assert!(matches!(piece(&mut connection, &mut body).await, Err(Broken::Stalled)));
+        assert!(asked_at.elapsed() >= STALL);
+    }
+}

@@ -45,6 +45,7 @@ mod mini_programs;
 mod nodes;
 mod operation;
 mod passthrough_calls;
+mod passthrough_connections;
 mod passthrough_failures;
 mod passthrough_healing;
 mod passthrough_streams;
