@@ -283,7 +283,7 @@ pub(crate) fn tls_config(
     config.with_client_auth_cert(chain, key)
 }
 
-/// What makes connections for hyper's own clients: HTTP/1.1, over TLS where the URL says so, with a limit on connecting.
+/// What makes connections for HTTP/1.1: over TLS where the URL says so, with a limit on connecting.
 ///
 /// # Errors
 /// When the TLS library cannot be set up.

@@ -216,8 +216,9 @@ impl Received {
 
     /// The answer is read to its end, or broke: the connection may be used again.
     fn give_back(&mut self) {
-        let connection = self.connection.take().filter(|connection| connection.is_done());
-        if let Some(connection) = connection.filter(|_| self.body.is_over() && self.body.keeps_alive()) {
+        let Some(mut connection) = self.connection.take() else { return };
+        if self.body.is_over() && self.body.keeps_alive() && connection.is_done() {
+            connection.rest();
             self.host.keep(connection);
         }
     }

@@ -151,6 +151,13 @@ impl Connection {
         self.is_done() && Pin::new(&mut self.stream).poll_read(context, &mut ReadBuf::new(&mut byte)).is_pending()
     }
 
+    /// Gives back the room that a large answer took, before the connection idles.
+    pub(super) fn rest(&mut self) {
+        if self.came.capacity() > SMALL_ROOM {
+            self.came = BytesMut::new();
+        }
+    }
+
     /// Whether all was sent, and all that came was read.
     pub(super) fn is_done(&self) -> bool {
         self.outgoing.is_flushed && self.not_sent.is_none() && self.came.is_empty()
@@ -191,6 +198,8 @@ impl Connection {
             let stream = Pin::new(&mut self.stream);
             if self.outgoing.has_written_all() {
                 if !self.outgoing.is_all_taken {
+                    // The caller has no more now; what TLS may still hold goes meanwhile.
+                    let _ = stream.poll_flush(context)?;
                     return Poll::Pending;
                 }
                 ready!(stream.poll_flush(context))?;
@@ -232,7 +241,6 @@ impl Outgoing {
         }
         let Poll::Ready(piece) = self.body.poll_piece(context) else { return Ok(()) };
         match (piece.transpose()?, &mut self.left) {
-            (Some(piece), None) if piece.is_empty() => {}
             (Some(piece), None) => {
                 chunk_begin(&mut self.framing, piece.len());
                 (self.piece, self.piece_end) = (piece, CHUNK_END);
@@ -262,8 +270,8 @@ impl Outgoing {
         !self.framing.has_remaining() && !self.piece.has_remaining() && !self.piece_end.has_remaining()
     }
 
-    fn poll_write(&mut self, stream: Pin<&mut Stream>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if !self.piece.has_remaining() {
+    fn poll_write(&mut self, stream: Pin<&mut impl AsyncWrite>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if !self.piece.has_remaining() && !self.piece_end.has_remaining() {
             let length = ready!(stream.poll_write(context, &self.framing))?;
             self.framing.advance(length);
             return Poll::Ready(Ok(length));
@@ -349,6 +357,70 @@ mod tests {
             }
         };
         tokio::time::timeout(STALL, noticed).await.unwrap();
+    }
+
+    /// Takes so many bytes at a time, and no more for now after each.
+    struct Narrow {
+        step: usize,
+        is_full: bool,
+        taken: Vec<u8>,
+    }
+
+    impl AsyncWrite for Narrow {
+        fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            self.is_full = !self.is_full;
+            if self.is_full {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let length = bytes.len().min(self.step);
+            self.taken.extend_from_slice(&bytes[..length]);
+            Poll::Ready(Ok(length))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// What is sent of a body that comes in these pieces, at so many bytes at a time.
+    async fn sent(pieces: &'static [&'static str], length: Option<u64>, step: usize) -> Result<String, CallerBroke> {
+        let (mut outgoing, mut narrow) = (Outgoing::nothing(), Narrow { step, is_full: false, taken: Vec::new() });
+        outgoing.begin(SentBody::streaming(pieces)).put_slice(b"HEAD\r\n\r\n");
+        outgoing.left = length;
+        poll_fn(|context| {
+            while !outgoing.is_all_taken || !outgoing.has_written_all() {
+                outgoing.load(context)?;
+                assert!(!outgoing.has_written_all() || outgoing.is_all_taken, "there is always a next piece");
+                if !outgoing.has_written_all() {
+                    assert!(ready!(outgoing.poll_write(Pin::new(&mut narrow), context)).unwrap() > 0);
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await?;
+        Ok(String::from_utf8(narrow.taken).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_body_is_framed_the_same_however_little_is_taken_of_it() {
+        for step in 1..20 {
+            let chunks = sent(&["hello", "", ", wor", "ld"], None, step).await.unwrap();
+            assert_eq!(chunks, "HEAD\r\n\r\n5\r\nhello\r\n5\r\n, wor\r\n2\r\nld\r\n0\r\n\r\n", "{step}");
+            assert_eq!(sent(&["", "hello", ""], Some(5), step).await.unwrap(), "HEAD\r\n\r\nhello", "{step}");
+            assert_eq!(sent(&[], None, step).await.unwrap(), "HEAD\r\n\r\n0\r\n\r\n", "{step}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_not_as_long_as_announced_is_none() {
+        assert!(sent(&["hell"], Some(5), 100).await.is_err());
+        assert!(sent(&["hello", "!"], Some(5), 100).await.is_err());
+        assert!(sent(&["hello!"], Some(5), 100).await.is_err());
     }
 
     /// The clock jumps to the next timer when nothing else is to be done.

@@ -14,6 +14,8 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Body;
+#[cfg(test)]
+use hyper::body::Frame;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -151,6 +153,14 @@ impl SentBody {
         }
     }
 
+    /// One that comes in these pieces.
+    #[cfg(test)]
+    pub(super) fn streaming(pieces: &'static [&'static str]) -> Self {
+        let frames = pieces.iter().map(|piece| Ok::<_, BoxError>(Frame::data(Bytes::from_static(piece.as_bytes()))));
+        let rest = http_body_util::StreamBody::new(futures::stream::iter(frames)).boxed_unsync();
+        Self::Streaming(Streaming { first: Bytes::new(), room: None, rest })
+    }
+
     /// Whether it is at its end for certain.
     pub(super) fn is_taken(&self) -> bool {
         matches!(self, Self::Whole(bytes) if bytes.is_empty())
@@ -177,8 +187,8 @@ impl Streaming {
                 None => return Poll::Ready(None),
                 Some(Err(_)) => return Poll::Ready(Some(Err(CallerBroke))),
                 Some(Ok(frame)) => {
-                    // Trailers are of the caller's connection.
-                    if let Ok(piece) = frame.into_data() {
+                    // Trailers are of the caller's connection; a piece of nothing would look like the end.
+                    if let Some(piece) = frame.into_data().ok().filter(|piece| !piece.is_empty()) {
                         return Poll::Ready(Some(Ok(piece)));
                     }
                 }
