@@ -24,13 +24,10 @@ use wechat::calls::Host;
 
 use crate::answer::Error;
 use crate::client_address;
+use crate::own_names::is_ours_at_root;
 use crate::parameters::query_value;
 use crate::passthrough::{AnswerBody, answer, carry, check_scope};
 use crate::sdk_tokens;
-
-/// The first names of the proxy's own paths: what begins like one of them and is none is a slip.
-const OURS: [&str; 10] =
-    ["admin", "app", "console", "echo", "example", "healthz", "metrics", "qrcode", "readyz", "register"];
 
 /// The first names of WeChat's paths that SDKs call most: who forgets the token there is told so as WeChat does.
 const WELL_KNOWN: [&str; 9] =
@@ -68,11 +65,11 @@ pub(crate) async fn call(
     let client = client_address::of(request.headers(), peer);
     engine.guard.sdk(&Caller::of(&request, client))?;
     let first = request.uri().path().split('/').nth(1).unwrap_or_default();
-    if OURS.contains(&first) {
+    if is_ours_at_root(first) {
         return Err(Error::NoSuchPath);
     }
     let path = ApiPath::parse(request.uri().path())?;
-    if OURS.contains(&path.first_segment()) || !path.has_several_names() {
+    if is_ours_at_root(path.first_segment()) || !path.has_several_names() {
         return Err(Error::NoSuchPath);
     }
     if sdk_tokens::is_token_path(&path) {

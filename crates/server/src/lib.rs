@@ -31,6 +31,7 @@ mod js_config;
 mod login;
 mod mini_program;
 mod open_connections;
+mod own_names;
 mod parameters;
 mod passthrough;
 mod payment;

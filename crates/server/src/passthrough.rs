@@ -23,6 +23,7 @@ use wechat::api_path::ApiPath;
 use wechat::calls::Host;
 
 use crate::answer::{Error, json_bytes};
+use crate::own_names::is_ours_below_app;
 use crate::parameters::query_value;
 use crate::sdk_tokens;
 
@@ -32,9 +33,6 @@ const MOST_HEAD: usize = 32 * 1024;
 /// What goes to WeCom stands below this, under `/app/KEY` and in scopes.
 const QYAPI: &str = "/qyapi";
 
-/// The first names of the proxy's own paths below `/app/KEY`: what begins like one of them and is none is a slip, not WeChat's.
-const OURS: [&str; 11] = ["api", "auth", "js", "jsapi", "login", "msg", "pay", "qyapi", "qyauth", "qyjs", "qyjsapi"];
-
 /// Whether what follows `/app/KEY` surely is a path of WeChat's, without putting it in order.
 pub(crate) fn is_surely_wechats(rest: &str) -> bool {
     let mut names = rest.strip_prefix('/').unwrap_or_default().splitn(4, '/');
@@ -43,7 +41,7 @@ pub(crate) fn is_surely_wechats(rest: &str) -> bool {
         return below.contains('/') && is_name() && is_name() && is_name();
     }
     let first = rest.split('/').nth(1).unwrap_or_default();
-    !OURS.contains(&first) && is_name() && is_name()
+    !is_ours_below_app(first) && is_name() && is_name()
 }
 
 /// Whose API a path below `/app/KEY` is, and which.
@@ -55,7 +53,7 @@ pub(crate) fn destination(registered: &Registered, below: ApiPath) -> Result<(Ho
         let path = ApiPath::parse(path)?;
         return if path.has_several_names() { Ok((Host::Qyapi, path)) } else { Err(Error::NoSuchPath) };
     }
-    if OURS.contains(&below.first_segment()) || !below.has_several_names() {
+    if is_ours_below_app(below.first_segment()) || !below.has_several_names() {
         return Err(Error::NoSuchPath);
     }
     // A WeCom corporation's, if its id says so.
