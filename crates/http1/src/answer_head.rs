@@ -37,8 +37,9 @@ struct About {
 
 impl AnswerHead {
     /// Takes the head of the final answer to a request of this method off the front of `buffer`, and gives it with the body,
-    /// which is still to be read; `None` before it is all there. Answers before it (`100 Continue`, `103 Early Hints`) are passed over. `wanted` says which headers are kept;
-    /// `Content-Length`, `Transfer-Encoding`, `Connection` and those that the last one names never are.
+    /// which is still to be read; `None` before it is all there. Answers before it (`100 Continue`, `103 Early Hints`) are passed
+    /// over. `wanted` says which headers are kept; `Content-Length`, `Transfer-Encoding`, `Connection` and those that the last one
+    /// names never are.
     ///
     /// # Errors
     /// [`Malformed`]; nothing on the connection can be believed then.
@@ -152,11 +153,13 @@ impl About {
         !self.says_close && (is_http_11 || self.says_keep_alive) && !is_measured_twice
     }
 
-    /// RFC 9112, 6.3.
+    /// RFC 9112, 6.3. Where a body is announced and none may follow, somebody on the way may send it all the same: nothing is
+    /// read after that either.
     fn body(&self, status: StatusCode, method: &Method, keeps_alive: bool) -> AnswerBody {
         let has_none = status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let is_announced = self.is_chunked || self.length.is_some_and(|length| length > 0);
         match self.length {
-            _ if has_none || *method == Method::HEAD => AnswerBody::of_length(0, keeps_alive),
+            _ if has_none || *method == Method::HEAD => AnswerBody::of_length(0, keeps_alive && !is_announced),
             _ if self.is_chunked => AnswerBody::chunked(keeps_alive),
             Some(bytes) => AnswerBody::of_length(bytes, keeps_alive),
             None => AnswerBody::rest(),
@@ -241,10 +244,11 @@ mod tests {
             body_of("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\n"),
             (Some(5), false, true)
         );
-        assert_eq!(body_of("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n"), (Some(0), false, true));
+        assert_eq!(body_of("HTTP/1.1 204 No Content\r\n\r\n"), (Some(0), false, true));
+        assert_eq!(body_of("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n"), (Some(0), false, false));
         assert_eq!(body_of("HTTP/1.1 304 Not Modified\r\n\r\n"), (Some(0), false, true));
         let (head, body, _) = read_of(&Method::HEAD, &format!("{ok}Content-Length: 5\r\n\r\n")).unwrap();
-        assert_eq!((body.is_over(), head.content_length), (true, Some(5)));
+        assert_eq!((body.is_over(), head.content_length, body.keeps_alive()), (true, Some(5), false));
     }
 
     #[test]

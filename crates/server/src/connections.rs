@@ -31,7 +31,7 @@ use crate::answer::{Error, JSON};
 use crate::direct_calls::{DirectCalls, Way};
 use crate::framing::Watched;
 use crate::open_connections::{OpenConnections, State, UnderWay, drive};
-use crate::passthrough::AnswerBody;
+use crate::passthrough::CallAnswer;
 use crate::ready_answers::ReadyAnswers;
 
 /// How long a TLS handshake may take.
@@ -105,7 +105,7 @@ fn measured_twice() -> Response<Full<Bytes>> {
 
 /// A body that keeps its request counted as under way until the last byte of the answer.
 struct Counted {
-    body: AnswerBody,
+    body: CallAnswer,
     under_way: UnderWay,
 }
 

@@ -16,7 +16,7 @@ use http_body_util::Either;
 use prometheus_client::metrics::counter::Counter;
 
 use crate::app_path::AppPath;
-use crate::passthrough::AnswerBody;
+use crate::passthrough::CallAnswer;
 use crate::request_id::{REQUEST_ID, RequestId};
 use crate::{from_backends, from_sdks, passthrough};
 
@@ -44,7 +44,7 @@ impl DirectCalls {
     }
 
     /// Answers a call that came in this way.
-    pub(crate) async fn answer<B>(&self, way: Way, request: Request<B>, peer: SocketAddr) -> Response<AnswerBody>
+    pub(crate) async fn answer<B>(&self, way: Way, request: Request<B>, peer: SocketAddr) -> Response<CallAnswer>
     where
         B: hyper::body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,

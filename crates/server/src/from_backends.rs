@@ -30,7 +30,7 @@ use crate::answer::{Error, json_bytes, json_of};
 use crate::app_path::AppPath;
 use crate::client_address;
 use crate::parameters::Parameters;
-use crate::passthrough::AnswerBody;
+use crate::passthrough::CallAnswer;
 use crate::{mini_program, passthrough, payment};
 
 /// The routes of this audience.
@@ -105,7 +105,7 @@ pub(crate) async fn call(
     engine: &Arc<Engine>,
     request: Request,
     peer: SocketAddr,
-) -> Result<Response<AnswerBody>, Error> {
+) -> Result<Response<CallAnswer>, Error> {
     let (head, body) = request.into_parts();
     let (registered, below) = admitted(engine, &head, Some(peer)).await?;
     pass_on(engine, registered, below.ok_or(Error::NoSuchPath)?, Request::from_parts(head, body)).await
@@ -160,7 +160,7 @@ async fn pass_on(
     registered: Arc<Registered>,
     below: ApiPath,
     request: Request,
-) -> Result<Response<AnswerBody>, Error> {
+) -> Result<Response<CallAnswer>, Error> {
     let (host, path) = passthrough::destination(&registered, below)?;
     // It answers the session_key, which goes to nobody else, also where no api_key is asked for.
     let tells_session_key = path.folded() == "/sns/jscode2session";

@@ -26,7 +26,7 @@ use crate::answer::Error;
 use crate::client_address;
 use crate::own_names::is_ours_at_root;
 use crate::parameters::query_value;
-use crate::passthrough::{AnswerBody, answer, carry, check_scope};
+use crate::passthrough::{CallAnswer, answer, carry, check_scope};
 use crate::sdk_tokens;
 
 /// The first names of WeChat's paths that SDKs call most: who forgets the token there is told so as WeChat does.
@@ -61,7 +61,7 @@ pub(crate) async fn call(
     engine: &Arc<Engine>,
     request: Request,
     peer: Option<SocketAddr>,
-) -> Result<Response<AnswerBody>, Error> {
+) -> Result<Response<CallAnswer>, Error> {
     let client = client_address::of(request.headers(), peer);
     engine.guard.sdk(&Caller::of(&request, client))?;
     let first = request.uri().path().split('/').nth(1).unwrap_or_default();
@@ -123,7 +123,7 @@ async fn for_visitor(
     path: &ApiPath,
     client: IpAddr,
     request: Request,
-) -> Result<Response<AnswerBody>, Error> {
+) -> Result<Response<CallAnswer>, Error> {
     let query = request.uri().query().unwrap_or_default();
     if query_value(query, "access_token").is_some_and(|token| engine.consumers.gave(&token)) {
         return Err(UnknownConsumer::invalid_token().into());

@@ -76,7 +76,7 @@ pub(crate) fn check_scope(consumer: &Consumer, path: &ApiPath) -> Result<(), Err
 }
 
 /// The body of an answer: WeChat's, or the proxy's own.
-pub(crate) type AnswerBody = Either<PassedBody, Body>;
+pub(crate) type CallAnswer = Either<PassedBody, Body>;
 
 /// The answer to somebody who may call this API.
 ///
@@ -87,7 +87,7 @@ pub(crate) async fn answer(
     consumer: &Consumer,
     path: &ApiPath,
     request: Request,
-) -> Result<Response<AnswerBody>, Error> {
+) -> Result<Response<CallAnswer>, Error> {
     if sdk_tokens::is_token_path(path) {
         return Ok(sdk_tokens::for_consumer(engine, consumer, path, request).await?.map(Either::Right));
     }
@@ -118,7 +118,7 @@ pub(crate) async fn carry(
     if head > MOST_HEAD {
         return Err(Error::HeadTooLarge { limit: MOST_HEAD });
     }
-    let body = engine.passthrough.take(body).await.map_err(PassError::Caller)?;
+    let body = engine.passthrough.take(body, parts.version).await.map_err(PassError::Caller)?;
     let query = parts.uri.query().unwrap_or_default();
     let call = ApiCall { registered, host, method: parts.method, path, query, headers: parts.headers, body };
     Ok(engine.passthrough.carry(call).await?)

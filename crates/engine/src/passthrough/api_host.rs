@@ -8,14 +8,16 @@ use std::error::Error;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use http1::{AnswerHead, BodyLength, NotATarget, RequestHead};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
+use tokio::task::coop::unconstrained;
 use tower_service::Service;
 use url::Url;
 
@@ -28,6 +30,9 @@ use crate::upstream::{CONNECT_TIMEOUT, Roots, UpstreamError, connector, host_nam
 /// idles for twice this time at most: WeChat does not say how long it keeps them, and what is written into one in the moment of its
 /// end is lost.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(10);
+
+/// What is said of a body to somebody who goes on reading after an error.
+const BROKE_BEFORE: &str = "it broke before";
 
 /// How many idle connections to one host are kept.
 const MOST_IDLE: usize = 512;
@@ -128,7 +133,9 @@ impl ApiHost {
     fn kept(&self) -> Option<Box<Connection>> {
         loop {
             let Idle { mut connection, .. } = self.lock().pop_back()?;
-            if connection.is_quiet(&mut Context::from_waker(Waker::noop())) {
+            // Not held up by the runtime's turns: a connection that may not be looked at now would seem to be quiet.
+            let looked = unconstrained(poll_fn(|context| Poll::Ready(connection.is_quiet(context))));
+            if looked.now_or_never() == Some(true) {
                 return Some(connection);
             }
         }
@@ -178,7 +185,7 @@ impl ApiHost {
 /// The body of an answer on its way, with the connection that it comes on.
 pub(super) struct Received {
     host: Arc<ApiHost>,
-    /// `None` when the body is over.
+    /// `None` when the body is over, or broke.
     connection: Option<Box<Connection>>,
     body: http1::AnswerBody,
 }
@@ -206,7 +213,10 @@ impl Received {
 
     /// The next piece; `None` at the end. The wait ends when nothing has moved for [`STALL`].
     pub(super) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, UpstreamError>> {
-        let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(None)) };
+        let Some(connection) = &mut self.connection else {
+            let ended = if self.body.is_over() { Ok(None) } else { Err(self.host.broken(BROKE_BEFORE)) };
+            return Poll::Ready(ended);
+        };
         let piece = ready!(connection.poll_piece(context, &mut self.body));
         if piece.is_err() || self.body.is_over() {
             self.give_back();

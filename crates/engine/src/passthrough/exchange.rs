@@ -2,7 +2,8 @@
 //!
 //! A call drives its connection itself, without a task or a channel between them: a small call is one write and one read. What
 //! must stay true: what is sent goes on while an answer is read, and an answer is read while something is sent, so that
-//! neither side waits for the other; nothing stands still for longer than [`STALL`].
+//! neither side waits for the other; no wait for WeChat is longer than [`STALL`]. (A caller that takes nothing of an answer is
+//! waited for, and cut off, by the server.)
 
 use std::io;
 use std::pin::Pin;
@@ -36,7 +37,7 @@ const LARGE_ROOM: usize = 64 * 1024;
 /// Why an exchange did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Broken {
-    /// The caller's body ended before it was whole.
+    /// The caller's body ended before it was whole, or nothing more of it came.
     #[error(transparent)]
     Caller(#[from] CallerBroke),
     /// Nothing moved for too long.
@@ -60,6 +61,8 @@ pub(super) struct Connection {
     outgoing: Outgoing,
     /// Why sending stopped; what had been answered before is still read.
     not_sent: Option<Broken>,
+    /// How much came in this exchange, in bytes.
+    received: usize,
     watch: Watch,
 }
 
@@ -96,6 +99,7 @@ impl Connection {
             came: BytesMut::new(),
             outgoing: Outgoing::nothing(),
             not_sent: None,
+            received: 0,
             watch: Watch { timer, waiting_since: None, asked_at: None },
         }
     }
@@ -104,6 +108,7 @@ impl Connection {
     pub(super) fn begin(&mut self, body: SentBody) -> &mut BytesMut {
         self.watch.waiting_since = None;
         self.watch.asked_at = None;
+        self.received = 0;
         self.outgoing.begin(body)
     }
 
@@ -117,8 +122,13 @@ impl Connection {
             if let Some(answer) = AnswerHead::read(&mut self.came, method, headers::goes_to_caller)? {
                 return Poll::Ready(Ok(answer));
             }
-            if ready!(self.poll_more(context, SMALL_ROOM, Some(LONGEST)))? == 0 {
-                return Poll::Ready(Err(self.not_sent.take().unwrap_or(Malformed::Half.into())));
+            match ready!(self.poll_more(context, SMALL_ROOM, Some(LONGEST))) {
+                Ok(0) => return Poll::Ready(Err(self.not_sent.take().unwrap_or(Malformed::Half.into()))),
+                Ok(_) => {}
+                Err(Broken::Stalled) if self.outgoing.waits_for_caller() => {
+                    return Poll::Ready(Err(CallerBroke.into()));
+                }
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }
@@ -135,8 +145,11 @@ impl Connection {
                 Piece::End => return Poll::Ready(Ok(None)),
                 Piece::Missing => {}
             }
-            let is_small = body.remaining().is_some_and(|left| left <= SMALL_ROOM as u64);
-            let room = if is_small { SMALL_ROOM } else { LARGE_ROOM };
+            let is_large = match body.remaining() {
+                Some(left) => left > SMALL_ROOM as u64,
+                None => self.received > SMALL_ROOM,
+            };
+            let room = if is_large { LARGE_ROOM } else { SMALL_ROOM };
             if ready!(self.poll_more(context, room, None))? == 0 {
                 body.connection_ended()?;
                 return Poll::Ready(Ok(None));
@@ -151,10 +164,15 @@ impl Connection {
         self.is_done() && Pin::new(&mut self.stream).poll_read(context, &mut ReadBuf::new(&mut byte)).is_pending()
     }
 
-    /// Gives back the room that a large answer took, before the connection idles.
+    /// Lets go of what an exchange needed and an idle connection does not: the request's body, the room for a large answer or a
+    /// large head.
     pub(super) fn rest(&mut self) {
-        if self.came.capacity() > SMALL_ROOM {
+        self.outgoing.body = SentBody::default();
+        if self.received > SMALL_ROOM {
             self.came = BytesMut::new();
+        }
+        if self.outgoing.framing.capacity() > SMALL_ROOM {
+            self.outgoing.framing = BytesMut::new();
         }
     }
 
@@ -182,6 +200,7 @@ impl Connection {
         match poll_read_buf(Pin::new(&mut self.stream), context, &mut self.came) {
             Poll::Ready(Ok(length)) => {
                 self.watch.has_moved();
+                self.received = self.received.saturating_add(length);
                 Poll::Ready(Ok(length))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.not_sent.take().unwrap_or(error.into()))),
@@ -264,6 +283,11 @@ impl Outgoing {
             self.is_all_taken = true;
         }
         Ok(())
+    }
+
+    /// Whether all that there is was sent, and the caller has not brought the rest.
+    fn waits_for_caller(&self) -> bool {
+        !self.is_all_taken && self.has_written_all()
     }
 
     fn has_written_all(&self) -> bool {
@@ -435,6 +459,13 @@ mod tests {
             let waited = asked_at.elapsed();
             assert!(waited >= STALL && waited < STALL + Duration::from_secs(1), "{idle}: {waited:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_of_which_nothing_more_comes_is_the_callers_fault() {
+        let (mut connection, _there) = connected().await;
+        connection.begin(SentBody::never_ending()).put_slice(ASKED);
+        assert!(matches!(head(&mut connection).await, Err(Broken::Caller(_))));
     }
 
     #[tokio::test(start_paused = true)]

@@ -24,7 +24,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, Method, Response, Version};
 use http1::NotATarget;
 use hyper::body::Body;
 use secrecy::ExposeSecret;
@@ -172,16 +172,16 @@ impl Passthrough {
         }
     }
 
-    /// Takes a caller's body: all of it if it is small, so that the call can be repeated.
+    /// Takes a caller's body, which came in this version of HTTP: all of it if it is small, so that the call can be repeated.
     ///
     /// # Errors
     /// [`CallerBroke`] when it ends in its middle.
-    pub async fn take<B>(&self, body: B) -> Result<RequestBody, CallerBroke>
+    pub async fn take<B>(&self, body: B, version: Version) -> Result<RequestBody, CallerBroke>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        RequestBody::take(body, &self.0.keeping).await
+        RequestBody::take(body, &self.0.keeping, version >= Version::HTTP_2).await
     }
 
     /// Makes the call and gives WeChat's answer.
@@ -308,7 +308,8 @@ impl Passthrough {
         let (Some(answer), account) = (answer, &made.slot.id) else { return };
         match error {
             Some(error) if made.needs == Needs::AccessToken => {
-                let body = answer.body.bytes().unwrap_or_default();
+                // A copy: it stays for long, and what it is a part of is the room of a connection.
+                let body = answer.body.bytes().map_or_else(Bytes::new, |body| Bytes::copy_from_slice(&body));
                 let refusal = Refusal { error, body, content_type: answer.content_type().cloned() };
                 let now = self.0.foundation.clock.now();
                 self.0.circuits.refused((account, made.host, made.api), refusal, now);
