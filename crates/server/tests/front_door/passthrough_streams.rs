@@ -239,16 +239,20 @@ async fn calls_pass_over_tls_and_http_2() {
     for (number, caller) in Caller::trusting(&url, made.cert.pem().as_bytes()).into_iter().enumerate() {
         caller.register(&of(&bank.account, "test")).await;
         assert!(caller.get("/app/test/cgi-bin/getcallbackip").await.json()["ip_list"].is_array());
-        // Some hundred kilobytes, which stream back.
-        let bytes: Vec<u8> = (0..700_000).map(|at| u8::try_from((at * 7 + number) % 251).unwrap()).collect();
-        let mut form = b"--b\r\nContent-Disposition: form-data; name=\"media\"; filename=\"a.bin\"\r\n\r\n".to_vec();
-        form.extend_from_slice(&bytes);
-        form.extend_from_slice(b"\r\n--b--\r\n");
-        let target = "/app/test/cgi-bin/media/upload?type=file";
-        let kept = caller.send(http::Method::POST, target, Some("multipart/form-data; boundary=b"), form).await.json();
-        let media_id = kept["media_id"].as_str().unwrap_or_else(|| panic!("{kept}"));
-        let back = caller.get(&format!("/app/test/cgi-bin/media/get?media_id={media_id}")).await;
-        assert!(back.status == 200 && back.body == bytes, "{} bytes came back", back.body.len());
+        // The first is kept whole on its way up, the second streams; both stream back.
+        for length in [700_000, 3_000_000] {
+            let bytes: Vec<u8> = (0..length).map(|at| u8::try_from((at * 7 + number) % 251).unwrap()).collect();
+            let mut form =
+                b"--b\r\nContent-Disposition: form-data; name=\"media\"; filename=\"a.bin\"\r\n\r\n".to_vec();
+            form.extend_from_slice(&bytes);
+            form.extend_from_slice(b"\r\n--b--\r\n");
+            let target = "/app/test/cgi-bin/media/upload?type=file";
+            let kept =
+                caller.send(http::Method::POST, target, Some("multipart/form-data; boundary=b"), form).await.json();
+            let media_id = kept["media_id"].as_str().unwrap_or_else(|| panic!("{kept}"));
+            let back = caller.get(&format!("/app/test/cgi-bin/media/get?media_id={media_id}")).await;
+            assert!(back.status == 200 && back.body == bytes, "{} bytes came back", back.body.len());
+        }
         let secret = bank.account.secret.as_str();
         let pairs = [("grant_type", "client_credential"), ("appid", &*bank.account.appid), ("secret", secret)];
         let token = caller.get(&format!("/cgi-bin/token?{}", encoded(&pairs))).await.token();
