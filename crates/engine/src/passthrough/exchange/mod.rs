@@ -5,21 +5,24 @@
 //! neither side waits for the other; no wait for WeChat is longer than [`STALL`]. (A caller that takes nothing of an answer is
 //! waited for, and cut off, by the server.)
 
+mod outgoing;
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::Method;
-use http1::{AnswerBody, AnswerHead, CHUNK_END, LAST_CHUNK, Malformed, Piece, chunk_begin};
+use http1::{AnswerBody, AnswerHead, Malformed, Piece};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
-use tokio_util::io::{poll_read_buf, poll_write_buf};
+use tokio_util::io::poll_read_buf;
 
+use self::outgoing::Outgoing;
 use super::headers;
 use super::request_body::{CallerBroke, SentBody};
 
@@ -64,20 +67,6 @@ pub(super) struct Connection {
     /// How much came in this exchange, in bytes.
     received: usize,
     watch: Watch,
-}
-
-/// What is being sent.
-struct Outgoing {
-    /// The head, and what frames the pieces of the body.
-    framing: BytesMut,
-    /// The piece of the body behind it, and what stands behind that.
-    piece: Bytes,
-    piece_end: &'static [u8],
-    body: SentBody,
-    /// How much of the body is still to come; `None`: it goes in chunks.
-    left: Option<u64>,
-    is_all_taken: bool,
-    is_flushed: bool,
 }
 
 /// Ends waits that are too long. One timer serves all exchanges of a connection: it is set anew only when it goes off, not with
@@ -167,18 +156,15 @@ impl Connection {
     /// Lets go of what an exchange needed and an idle connection does not: the request's body, the room for a large answer or a
     /// large head.
     pub(super) fn rest(&mut self) {
-        self.outgoing.body = SentBody::default();
+        self.outgoing.rest();
         if self.received > SMALL_ROOM {
             self.came = BytesMut::new();
-        }
-        if self.outgoing.framing.capacity() > SMALL_ROOM {
-            self.outgoing.framing = BytesMut::new();
         }
     }
 
     /// Whether all was sent, and all that came was read.
     pub(super) fn is_done(&self) -> bool {
-        self.outgoing.is_flushed && self.not_sent.is_none() && self.came.is_empty()
+        self.outgoing.is_sent() && self.not_sent.is_none() && self.came.is_empty()
     }
 
     /// Reads more, and sends meanwhile what is still to be sent; 0 at the end of the connection.
@@ -212,96 +198,11 @@ impl Connection {
     }
 
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        while !self.outgoing.is_flushed && self.not_sent.is_none() {
-            self.outgoing.load(context)?;
-            let stream = Pin::new(&mut self.stream);
-            if self.outgoing.has_written_all() {
-                if !self.outgoing.is_all_taken {
-                    // The caller has no more now; what TLS may still hold goes meanwhile.
-                    let _ = stream.poll_flush(context)?;
-                    return Poll::Pending;
-                }
-                ready!(stream.poll_flush(context))?;
-                self.outgoing.is_flushed = true;
-            } else if ready!(self.outgoing.poll_write(stream, context))? == 0 {
-                return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
-            }
+        while !self.outgoing.is_sent() && self.not_sent.is_none() {
+            ready!(self.outgoing.poll_step(Pin::new(&mut self.stream), context))?;
             self.watch.has_moved();
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-impl Outgoing {
-    fn nothing() -> Self {
-        Self {
-            framing: BytesMut::new(),
-            piece: Bytes::new(),
-            piece_end: b"",
-            body: SentBody::default(),
-            left: Some(0),
-            is_all_taken: true,
-            is_flushed: true,
-        }
-    }
-
-    fn begin(&mut self, body: SentBody) -> &mut BytesMut {
-        let mut framing = std::mem::take(&mut self.framing);
-        framing.clear();
-        let left = body.length();
-        *self = Self { framing, body, left, is_all_taken: false, is_flushed: false, ..Self::nothing() };
-        &mut self.framing
-    }
-
-    /// Takes the next piece of the body, when the one before is written.
-    fn load(&mut self, context: &mut Context<'_>) -> Result<(), CallerBroke> {
-        if self.is_all_taken || self.piece.has_remaining() || self.piece_end.has_remaining() {
-            return Ok(());
-        }
-        let Poll::Ready(piece) = self.body.poll_piece(context) else { return Ok(()) };
-        match (piece.transpose()?, &mut self.left) {
-            (Some(piece), None) => {
-                chunk_begin(&mut self.framing, piece.len());
-                (self.piece, self.piece_end) = (piece, CHUNK_END);
-            }
-            (Some(piece), Some(left)) => {
-                // Longer than announced, it would be read as the next request.
-                let length = u64::try_from(piece.len()).map_err(|_| CallerBroke)?;
-                *left = left.checked_sub(length).ok_or(CallerBroke)?;
-                self.piece = piece;
-            }
-            (None, Some(1..)) => return Err(CallerBroke),
-            (None, left) => {
-                if left.is_none() {
-                    self.framing.extend_from_slice(LAST_CHUNK);
-                }
-                self.is_all_taken = true;
-            }
-        }
-        // A whole body is in hand, and its end as well: what is to be sent with it is sent at once.
-        if self.left == Some(0) && self.body.is_taken() {
-            self.is_all_taken = true;
-        }
-        Ok(())
-    }
-
-    /// Whether all that there is was sent, and the caller has not brought the rest.
-    fn waits_for_caller(&self) -> bool {
-        !self.is_all_taken && self.has_written_all()
-    }
-
-    fn has_written_all(&self) -> bool {
-        !self.framing.has_remaining() && !self.piece.has_remaining() && !self.piece_end.has_remaining()
-    }
-
-    fn poll_write(&mut self, stream: Pin<&mut impl AsyncWrite>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if !self.piece.has_remaining() && !self.piece_end.has_remaining() {
-            let length = ready!(stream.poll_write(context, &self.framing))?;
-            self.framing.advance(length);
-            return Poll::Ready(Ok(length));
-        }
-        let mut all = (&mut self.framing).chain(&mut self.piece).chain(&mut self.piece_end);
-        poll_write_buf(stream, context, &mut all)
     }
 }
 
@@ -381,70 +282,6 @@ mod tests {
             }
         };
         tokio::time::timeout(STALL, noticed).await.unwrap();
-    }
-
-    /// Takes so many bytes at a time, and no more for now after each.
-    struct Narrow {
-        step: usize,
-        is_full: bool,
-        taken: Vec<u8>,
-    }
-
-    impl AsyncWrite for Narrow {
-        fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-            self.is_full = !self.is_full;
-            if self.is_full {
-                context.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            let length = bytes.len().min(self.step);
-            self.taken.extend_from_slice(&bytes[..length]);
-            Poll::Ready(Ok(length))
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    /// What is sent of a body that comes in these pieces, at so many bytes at a time.
-    async fn sent(pieces: &'static [&'static str], length: Option<u64>, step: usize) -> Result<String, CallerBroke> {
-        let (mut outgoing, mut narrow) = (Outgoing::nothing(), Narrow { step, is_full: false, taken: Vec::new() });
-        outgoing.begin(SentBody::streaming(pieces)).put_slice(b"HEAD\r\n\r\n");
-        outgoing.left = length;
-        poll_fn(|context| {
-            while !outgoing.is_all_taken || !outgoing.has_written_all() {
-                outgoing.load(context)?;
-                assert!(!outgoing.has_written_all() || outgoing.is_all_taken, "there is always a next piece");
-                if !outgoing.has_written_all() {
-                    assert!(ready!(outgoing.poll_write(Pin::new(&mut narrow), context)).unwrap() > 0);
-                }
-            }
-            Poll::Ready(Ok(()))
-        })
-        .await?;
-        Ok(String::from_utf8(narrow.taken).unwrap())
-    }
-
-    #[tokio::test]
-    async fn a_body_is_framed_the_same_however_little_is_taken_of_it() {
-        for step in 1..20 {
-            let chunks = sent(&["hello", "", ", wor", "ld"], None, step).await.unwrap();
-            assert_eq!(chunks, "HEAD\r\n\r\n5\r\nhello\r\n5\r\n, wor\r\n2\r\nld\r\n0\r\n\r\n", "{step}");
-            assert_eq!(sent(&["", "hello", ""], Some(5), step).await.unwrap(), "HEAD\r\n\r\nhello", "{step}");
-            assert_eq!(sent(&[], None, step).await.unwrap(), "HEAD\r\n\r\n0\r\n\r\n", "{step}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_body_that_is_not_as_long_as_announced_is_none() {
-        assert!(sent(&["hell"], Some(5), 100).await.is_err());
-        assert!(sent(&["hello", "!"], Some(5), 100).await.is_err());
-        assert!(sent(&["hello!"], Some(5), 100).await.is_err());
     }
 
     /// The clock jumps to the next timer when nothing else is to be done.
