@@ -10,7 +10,7 @@ use std::time::Duration;
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait};
 use sea_orm::{QueryFilter, QueryOrder, QuerySelect};
 
-use crate::database::limited;
+use crate::database::{limited, repeated};
 use crate::entities::changes::{ActiveModel, Column, Entity, Model};
 use crate::{Store, StoreError, Timestamp};
 
@@ -79,7 +79,7 @@ impl Store {
     pub async fn prune_changes(&self, before: Timestamp) -> Result<u64, StoreError> {
         let newest = self.newest_change().await?;
         let old = Entity::delete_many().filter(Column::ChangedAt.lt(before.as_millis())).filter(Column::Id.lt(newest));
-        let done = limited(old.exec(self.database.writer())).await?;
+        let done = repeated(|| old.clone().exec(self.database.writer())).await?;
         Ok(done.rows_affected)
     }
 }

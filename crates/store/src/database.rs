@@ -149,6 +149,26 @@ impl Database {
     }
 }
 
+/// Runs a single statement that writes, with the limit on all of it. A deadlock repeats it: in MySQL it can hit a statement
+/// that changes one row, because others come to that row by way of an index, and this one goes on from the row to the index.
+pub(crate) async fn repeated<T, F>(statement: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, DbErr>>,
+{
+    let tries = async {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..TRIES {
+            match statement().await {
+                Err(e) if is_worth_repeating(&e) => tokio::time::sleep(pause).await,
+                done => return done,
+            }
+            pause *= 2;
+        }
+        statement().await
+    };
+    limited(tries).await
+}
+
 /// Puts the limit on a single statement.
 pub(crate) async fn limited<T>(work: impl Future<Output = Result<T, DbErr>>) -> Result<T, StoreError> {
     match tokio::time::timeout(WORK_LIMIT, work).await {

@@ -9,7 +9,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait};
 use sea_orm::{PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 
-use crate::database::limited;
+use crate::database::{limited, repeated};
 use crate::entities::deliveries::{ActiveModel, Column, Entity, Model};
 use crate::ids::{bytes_of, id_bytes};
 use crate::nodes::in_nobodys_hands;
@@ -178,7 +178,7 @@ impl Store {
             .set(delivery_row(delivery))
             .filter(one(&id, position_of(delivery)))
             .filter(Column::Node.eq(node.0.to_vec()));
-        Ok(limited(update.exec(self.database.writer())).await?.rows_affected == 1)
+        Ok(repeated(|| update.clone().exec(self.database.writer())).await?.rows_affected == 1)
     }
 
     /// Lets go of deliveries that `node` has and did not try; all of them, or those to one backend.
@@ -194,7 +194,7 @@ impl Store {
         if let Some(backend) = backend {
             update = update.filter(Column::Backend.eq(backend.0.to_vec()));
         }
-        limited(update.exec(self.database.writer())).await.map(drop)
+        repeated(|| update.clone().exec(self.database.writer())).await.map(drop)
     }
 
     /// Puts off all due deliveries to a backend until `due_at`, without a try: the backend is down. Their place in the schedule
@@ -226,7 +226,7 @@ impl Store {
                 ..Default::default()
             };
             let update = Entity::update_many().set(row).filter(due.clone()).filter(received);
-            limited(update.exec(self.database.writer())).await?;
+            repeated(|| update.clone().exec(self.database.writer())).await?;
         }
         Ok(())
     }
@@ -242,7 +242,7 @@ impl Store {
             .filter(Column::DueAt.is_not_null())
             .filter(Column::Unreachable.eq(true))
             .filter(Expr::col(Column::DueAt).gt(Expr::col(Column::ReceivedAt)));
-        Ok(limited(update.exec(self.database.writer())).await?.rows_affected)
+        Ok(repeated(|| update.clone().exec(self.database.writer())).await?.rows_affected)
     }
 
     /// Backends with deliveries that did not reach them, found among those that are due first.

@@ -5,7 +5,7 @@
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use crate::database::limited;
+use crate::database::{limited, repeated};
 use crate::entities::late_replies::{ActiveModel, Column, Entity, Model};
 use crate::ids::{bytes_of, id_bytes};
 use crate::nodes::in_nobodys_hands;
@@ -135,7 +135,7 @@ impl Store {
     pub async fn settle_late_reply(&self, reply: &LateReply, node: NodeId, kept: bool) -> Result<bool, StoreError> {
         let row = ActiveModel { node: Set(kept.then(|| node.0.to_vec())), ..late_reply_row(reply) };
         let update = Entity::update_many().set(row).filter(one(reply)).filter(Column::Node.eq(node.0.to_vec()));
-        Ok(limited(update.exec(self.database.writer())).await?.rows_affected == 1)
+        Ok(repeated(|| update.clone().exec(self.database.writer())).await?.rows_affected == 1)
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sea_orm::sea_query::{Expr, ExprTrait, IntoColumnRef, Query};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use crate::database::limited;
+use crate::database::{limited, repeated};
 use crate::entities::{answers, deliveries, late_replies, messages};
 use crate::ids::{bytes_of, id_bytes, utf8};
 use crate::{MessageId, NodeId, Store, StoreError, Timestamp, deliveries as owed};
@@ -177,7 +177,7 @@ impl Store {
             .set(answers::ActiveModel { given_to: Set(Some(to.number())), ..Default::default() })
             .filter(answers::Column::MessageId.eq(id.0.to_vec()))
             .filter(answers::Column::GivenTo.is_null());
-        if limited(update.exec(self.database.writer())).await?.rows_affected == 1 {
+        if repeated(|| update.clone().exec(self.database.writer())).await?.rows_affected == 1 {
             return Ok(Some(to));
         }
         Ok(self.answer(id).await?.and_then(|answer| answer.given_to))
@@ -193,7 +193,7 @@ impl Store {
             .set(answers::ActiveModel { given_to: Set(None), finished_at: Set(None), ..Default::default() })
             .filter(answers::Column::MessageId.eq(id.0.to_vec()))
             .filter(answers::Column::GivenTo.eq(TO_WECHAT));
-        limited(update.exec(self.database.writer())).await.map(drop)
+        repeated(|| update.clone().exec(self.database.writer())).await.map(drop)
     }
 
     /// Up to `limit` messages that `node` has, received from `since` until `until`, that it did not finish: the oldest first.
@@ -231,7 +231,7 @@ impl Store {
             .set(messages::ActiveModel { node: Set(to.0.to_vec()), ..Default::default() })
             .filter(messages::Column::Id.eq(id.0.to_vec()))
             .filter(messages::Column::Node.eq(from.0.to_vec()));
-        Ok(limited(update.exec(self.database.writer())).await?.rows_affected == 1)
+        Ok(repeated(|| update.clone().exec(self.database.writer())).await?.rows_affected == 1)
     }
 
     /// Up to `limit` messages, the newest first, after `after` (the last of the page before).

@@ -5,7 +5,7 @@
 use sea_orm::sea_query::{OnConflict, Query};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
 
-use crate::database::limited;
+use crate::database::{limited, repeated};
 use crate::entities::nodes::{ActiveModel, Column, Entity};
 use crate::ids::id_bytes;
 use crate::{NodeId, Store, StoreError, Timestamp};
@@ -25,8 +25,8 @@ impl Store {
     pub async fn beat(&self, node: NodeId, until: Timestamp) -> Result<(), StoreError> {
         let row = ActiveModel { id: Set(node.0.to_vec()), alive_until: Set(until.as_millis()) };
         let again = OnConflict::column(Column::Id).update_column(Column::AliveUntil).to_owned();
-        let insert = Entity::insert(row).on_conflict(again);
-        limited(insert.exec_without_returning(self.database.writer())).await.map(drop)
+        let insert = || Entity::insert(row.clone()).on_conflict(again.clone());
+        repeated(|| insert().exec_without_returning(self.database.writer())).await.map(drop)
     }
 
     /// Whether `node` is alive at `now`.
@@ -62,7 +62,7 @@ impl Store {
             .set(ActiveModel { alive_until: Set(now.as_millis()), ..Default::default() })
             .filter(Column::Id.ne(node.0.to_vec()))
             .filter(Column::AliveUntil.gt(now.as_millis()));
-        limited(update.exec(self.database.writer())).await.map(drop)
+        repeated(|| update.clone().exec(self.database.writer())).await.map(drop)
     }
 
     /// Forgets a node that has nothing in hand any more.
@@ -70,6 +70,6 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn forget_node(&self, node: NodeId) -> Result<(), StoreError> {
-        limited(Entity::delete_by_id(node.0.to_vec()).exec(self.database.writer())).await.map(drop)
+        repeated(|| Entity::delete_by_id(node.0.to_vec()).exec(self.database.writer())).await.map(drop)
     }
 }

@@ -6,7 +6,7 @@
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
-use crate::database::limited;
+use crate::database::{limited, repeated};
 use crate::entities::{order_events, orders, refunds, refused_notices};
 use crate::orders::{OTHER_STATES, PAID_STATES};
 use crate::{Store, StoreError, Timestamp};
@@ -75,7 +75,7 @@ impl Store {
             return Ok(0);
         }
         let delete = refunds::Entity::delete_many().filter(refunds::Column::Id.is_in(ids)).filter(old);
-        Ok(limited(delete.exec(self.database.writer())).await?.rows_affected)
+        Ok(repeated(|| delete.clone().exec(self.database.writer())).await?.rows_affected)
     }
 
     async fn remove_refused_notices(&self, before: Timestamp) -> Result<u64, StoreError> {
@@ -89,7 +89,7 @@ impl Store {
             return Ok(0);
         }
         let delete = refused_notices::Entity::delete_many().filter(refused_notices::Column::Id.is_in(ids));
-        Ok(limited(delete.exec(self.database.writer())).await?.rows_affected)
+        Ok(repeated(|| delete.clone().exec(self.database.writer())).await?.rows_affected)
     }
 }
 

@@ -147,6 +147,7 @@ async fn tell_of_messages(engine: &Engine) {
 
 async fn tell_of_deliveries(engine: &Engine) {
     deliveries::two_nodes_take_each_row_once_and_the_longest_due_first(&engine.fresh().await).await;
+    deliveries::lanes_of_two_nodes_do_not_get_in_each_others_way(&engine.fresh().await).await;
     deliveries::rows_that_are_due_together_are_taken_by_age(&engine.fresh().await).await;
     deliveries::who_has_a_delivery_settles_it_and_nobody_else(&engine.fresh().await).await;
     deliveries::what_was_not_tried_is_given_back(&engine.fresh().await).await;

@@ -140,7 +140,8 @@ impl Lane {
         attempts.push(attempt);
         attempts.drain(..attempts.len().saturating_sub(KEPT));
         delivery.attempts = to_json(&attempts);
-        inner.store.settle_delivery(&delivery, inner.node).await?;
+        // What was brought is written down however long the database is away: else it would be brought again.
+        until_stored("the end of a delivery", || inner.store.settle_delivery(&delivery, inner.node)).await;
         let is_back = outcome.is_ok() && self.deliveries.pull(self.backend).await?;
         Ok(if is_back { Tried::BackAgain } else { Tried::Done })
     }

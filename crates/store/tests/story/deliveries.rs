@@ -32,6 +32,50 @@ async fn all(store: &Store, numbers: impl Iterator<Item = u32>) -> Vec<Delivery>
     store.deliveries(&numbers.map(id).collect::<Vec<_>>()).await.unwrap()
 }
 
+/// As both nodes' lanes do: take what is due, write down what became of each, give back the rest, for several backends at once.
+pub(crate) async fn lanes_of_two_nodes_do_not_get_in_each_others_way(fresh: &Fresh) {
+    const BACKENDS: u8 = 8;
+    const MESSAGES: u32 = 5;
+    let nodes = [fresh.open().await, fresh.open().await];
+    both_alive(&nodes[0]).await;
+    for round in 0..12_u32 {
+        let numbers = round * MESSAGES..(round + 1) * MESSAGES;
+        let owed = numbers.clone().flat_map(|number| {
+            (1..=BACKENDS).map(move |backend| Delivery {
+                position: backend.into(),
+                ..delivery(number, BackendId([backend; 16]), 0)
+            })
+        });
+        owe(&nodes[0], owed.collect()).await;
+        let lane = |store: &Store, node: NodeId, backend: u8| {
+            let (store, backend) = (store.clone(), BackendId([backend; 16]));
+            async move {
+                let mut brought = Vec::new();
+                loop {
+                    let batch = store.claim_deliveries(backend, node, later(100), 3).await.unwrap();
+                    let is_over = batch.is_empty();
+                    for mut delivery in batch {
+                        delivery.state = DeliveryState::Delivered;
+                        assert!(store.settle_delivery(&delivery, node).await.unwrap(), "it is this node's");
+                        brought.push((delivery.message_id, delivery.position));
+                    }
+                    store.release_deliveries(node, Some(backend)).await.unwrap();
+                    if is_over {
+                        return brought;
+                    }
+                }
+            }
+        };
+        let lanes =
+            (1..=BACKENDS).flat_map(|backend| [lane(&nodes[0], HERE, backend), lane(&nodes[1], THERE, backend)]);
+        let racing: tokio::task::JoinSet<Vec<_>> = lanes.collect();
+        let brought = racing.join_all().await.concat();
+        let once: HashSet<_> = brought.iter().copied().collect();
+        let all = usize::from(BACKENDS) * MESSAGES as usize;
+        assert_eq!((brought.len(), once.len()), (all, all), "round {round}");
+    }
+}
+
 pub(crate) async fn two_nodes_take_each_row_once_and_the_longest_due_first(fresh: &Fresh) {
     let nodes = [fresh.open().await, fresh.open().await];
     both_alive(&nodes[0]).await;
