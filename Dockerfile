@@ -2,12 +2,12 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY . .
-RUN cargo build --release --locked --bin wechat-proxy
+RUN cargo build --profile dist --locked --bin wechat-proxy
 
 FROM debian:bookworm-slim
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin wechat-proxy \
     && install -d -m 700 -o wechat-proxy -g wechat-proxy /data
-COPY --from=build /src/target/release/wechat-proxy /usr/local/bin/wechat-proxy
+COPY --from=build /src/target/dist/wechat-proxy /usr/local/bin/wechat-proxy
 USER wechat-proxy
 WORKDIR /data
 VOLUME /data
