@@ -119,7 +119,7 @@ impl Lane {
         match &outcome {
             Ok(taken) => {
                 delivery.state = DeliveryState::Delivered;
-                self.reply(&callback, place, taken, &mut attempt).await?;
+                self.reply(&callback, place, taken, &mut attempt).await;
             }
             Err(reason) => {
                 delivery.unreachable = reason.is_unreachable();
@@ -163,29 +163,30 @@ impl Lane {
         })
     }
 
-    /// A reply to a message that came again is late; it is sent if the message gets no other.
-    async fn reply(
-        &self,
-        callback: &Callback,
-        place: usize,
-        taken: &Taken,
-        attempt: &mut Attempt,
-    ) -> Result<(), StoreError> {
-        let inner = &self.deliveries.0;
-        let usable = match Usable::read(callback, taken, inner.clock.now()) {
-            Ok(None) => return Ok(()),
+    /// A reply to a message that came again is late; it is sent if the message gets no other. As the delivery itself it is written
+    /// down however long the database is away.
+    async fn reply(&self, callback: &Callback, place: usize, taken: &Taken, attempt: &mut Attempt) {
+        let usable = match Usable::read(callback, taken, self.deliveries.0.clock.now()) {
+            Ok(None) => return,
             Err(reason) => {
                 attempt.unused = Some(reason);
-                return Ok(());
+                return;
             }
             Ok(Some(usable)) => usable,
         };
         attempt.reply = Some(usable.kind());
-        if inner.store.answer(callback.message.id).await?.is_some_and(|answer| answer.reply.is_some()) {
+        if !until_stored("a late reply", || self.offer(callback, place, &usable)).await {
             attempt.unused = Some("the message has a reply already".to_owned());
-            return Ok(());
         }
-        inner.late_replies.offer(callback, place, usable.reply.as_ref(), false).await
+    }
+
+    /// False: the message has a reply already.
+    async fn offer(&self, callback: &Callback, place: usize, usable: &Usable) -> Result<bool, StoreError> {
+        let inner = &self.deliveries.0;
+        if inner.store.answer(callback.message.id).await?.is_some_and(|answer| answer.reply.is_some()) {
+            return Ok(false);
+        }
+        inner.late_replies.offer(callback, place, usable.reply.as_ref(), false).await.map(|()| true)
     }
 }
 
